@@ -1,0 +1,1 @@
+"""Certificates of origin in, a growth ranking that can be defended out."""

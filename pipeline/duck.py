@@ -1,0 +1,55 @@
+"""The only door to DuckDB: one place for memory, threads, spill and what may be loaded."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from pipeline.settings import settings
+
+# Great Expectations opens the same file through duckdb-engine, which always sets a user agent;
+# DuckDB refuses a second connection to one file unless the connect-time config is the same.
+USER_AGENT = f"duckdb_engine/{version('duckdb-engine')}(sqlalchemy/{version('sqlalchemy')})"
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:
+    """Open a DuckDB file, or a private in-memory database when `path` is None.
+
+    Memory, threads and spill directory come from settings and hold for every connection to it.
+    Raises duckdb.IOException when another process is writing the file.
+    """
+    connection = duckdb.connect(
+        str(path) if path else ":memory:", read_only, {"custom_user_agent": USER_AGENT}
+    )
+    limit = settings()
+    spill = limit.home.absolute() / "work" / "spill"
+    options: dict[str, str | bool] = {
+        "memory_limit": limit.memory_limit,
+        "temp_directory": str(spill),
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "TimeZone": "UTC",
+    }
+    for name, value in options.items():
+        connection.execute(f"SET {name} = {literal(value)}")
+    if limit.threads:
+        connection.execute(f"SET threads = {int(limit.threads)}")
+    return connection
+
+
+def literal(value: str | bool | int) -> str:
+    """Quote a value as an SQL literal, for the few places where DuckDB takes no parameter."""
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    if "\0" in value:
+        raise ValueError("a NUL byte can't stand in an SQL literal")
+    return "'" + value.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Quote a name as an SQL identifier."""
+    if "\0" in name:
+        raise ValueError("a NUL byte can't stand in an SQL identifier")
+    return '"' + name.replace('"', '""') + '"'

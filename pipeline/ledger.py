@@ -1,0 +1,44 @@
+"""The ledger: one immutable file per run; what ran, who, why, and what came of it."""
+
+import secrets
+from typing import Any
+
+from pipeline import store
+from pipeline.messages import Problem
+
+Entry = dict[str, Any]
+
+
+def new_run_id(kind: str) -> str:
+    """A sortable id: moment, kind, four random letters (two runs may start in one microsecond)."""
+    return f"{store.stamp(store.now())}-{kind}-{secrets.token_hex(2)}"
+
+
+def record(entry: Entry) -> None:
+    """Write one entry under its `run_id`. A second one with the same id is Problem `ledger_twice`.
+
+    Airflow may run a task again after a lost heartbeat: the same content again is no error.
+    """
+    path = store.home() / "ledger" / f"{store.safe_name(entry['run_id'])}.json"
+    if path.exists():
+        known = store.read_json(path)
+        if {**known, "finished_at": None} != {**entry, "finished_at": None}:
+            raise Problem("ledger_twice", run_id=entry["run_id"])
+        return
+    store.write_json(path, entry)
+
+
+def entries() -> list[Entry]:
+    """All entries, oldest first."""
+    return [store.read_json(path) for path in sorted((store.home() / "ledger").glob("2*.json"))]
+
+
+def hold() -> Entry | None:
+    """The rollback that holds publishing, or None when there is none or it was resumed."""
+    held = None
+    for entry in entries():
+        if entry["kind"] == "rollback":
+            held = entry
+        elif entry["kind"] == "resume":
+            held = None
+    return held

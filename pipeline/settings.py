@@ -1,0 +1,46 @@
+"""Settings of this machine and this run, all from the environment (`IPSKA_*`).
+
+What decides a *result* (floors, shares, scopes) is not here: it is a row of seeds/rule.csv, so
+that it is reviewed, hashed into every build and printed with every release.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """One value per `IPSKA_<NAME>`; relative paths are taken from the working directory."""
+
+    model_config = SettingsConfigDict(env_prefix="IPSKA_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path("data"), description="data root; a local POSIX disk")
+    deliveries: Path = Field(Path("deliveries"), description="folder {deliveries} in feeds.toml")
+    seeds: Path = ROOT / "seeds"
+    feeds: Path | None = Field(None, description="feeds file; default seeds/feeds.toml")
+    expectations: Path = ROOT / "expectations"
+    warehouse: Path = ROOT / "warehouse"
+
+    months_back: int = Field(3, description="months before the newest expected one pulled nightly")
+    memory_limit: str = Field("2GB", description="DuckDB's memory; work beyond it spills to disk")
+    threads: int | None = Field(None, description="DuckDB's threads; default: all cores")
+    max_file_mb: int = Field(2048, description="a larger delivery is refused unread")
+    fetch_threads: int = 8
+    fetch_retries: int = 3
+    fetch_timeout_s: float = 60.0
+    fetch_backoff_s: float = Field(1.0, description="first pause between retries; doubles")
+    lock_timeout_s: float = Field(120.0, description="how long publish waits for another publish")
+
+    @property
+    def feeds_file(self) -> Path:
+        return self.feeds or self.seeds / "feeds.toml"
+
+
+@cache
+def settings() -> Settings:
+    """Read the environment once per process; tests clear it with `settings.cache_clear()`."""
+    return Settings()  # type: ignore[call-arg]
