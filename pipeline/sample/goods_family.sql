@@ -1,0 +1,3 @@
+-- How many goods a trade has.
+-- grain: family
+SELECT DISTINCT family, slots FROM goods_slot ORDER BY family
