@@ -1,0 +1,46 @@
+-- en: What the delivery suite judges: one delivery as a whole
+-- id: Yang dinilai aturan kiriman: satu kiriman secara keseluruhan
+-- grain: delivery_no
+-- quarantined_pct is NULL below 20 records: one bad record in three is no pattern.
+WITH judged AS (
+    SELECT b.*, o.is_accepted, d.month, d.office_code
+    FROM batch AS b
+    JOIN outcome AS o USING (row_id)
+    JOIN delivery AS d ON d.delivery_no = b.delivery_no
+),
+counted AS (
+    SELECT
+        delivery_no,
+        count(*) AS judged,
+        count(*) FILTER (is_accepted) AS accepted_records,
+        count(*) FILTER (NOT is_accepted) AS quarantined_records,
+        sum(line_fob) FILTER (is_accepted AND currency_code = 'USD') AS accepted_usd,
+        sum(line_fob) FILTER (NOT is_accepted AND currency_code = 'USD') AS quarantined_usd,
+        count(*) FILTER (is_accepted AND line_fob IS NULL) AS accepted_unreadable,
+        count(*) FILTER (NOT is_accepted AND line_fob IS NULL) AS quarantined_unreadable,
+        count(*) FILTER (issued_on IS NOT NULL) AS dated,
+        count(*) FILTER (date_trunc('month', issued_on) <> month) AS dated_elsewhere,
+        count(DISTINCT ska_number) AS numbers,
+        count(DISTINCT ska_number) FILTER (split_part(ska_number, '/', 2) = office_code)
+            AS own_numbers,
+        bool_and(is_synthetic) AS is_synthetic
+    FROM judged
+    GROUP BY delivery_no
+)
+SELECT
+    d.delivery_no,
+    d.records,
+    d.records - coalesce(c.judged, 0) AS lost_records,
+    coalesce(c.accepted_records, 0) AS accepted_records,
+    coalesce(c.quarantined_records, 0) AS quarantined_records,
+    coalesce(c.accepted_usd, 0)::DECIMAL(38, 2) AS accepted_usd,
+    coalesce(c.quarantined_usd, 0)::DECIMAL(38, 2) AS quarantined_usd,
+    coalesce(c.accepted_unreadable, 0) AS accepted_unreadable,
+    coalesce(c.quarantined_unreadable, 0) AS quarantined_unreadable,
+    coalesce(c.is_synthetic, d.file_is_synthetic) AS is_synthetic,
+    CASE WHEN d.records >= 20 THEN 100.0 * c.quarantined_records / d.records END::DOUBLE
+        AS quarantined_pct,
+    (100.0 * c.dated_elsewhere / nullif(c.dated, 0))::DOUBLE AS other_month_pct,
+    (100.0 * c.own_numbers / nullif(c.numbers, 0))::DOUBLE AS own_number_pct
+FROM delivery AS d
+LEFT JOIN counted AS c USING (delivery_no)

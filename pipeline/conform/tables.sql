@@ -1,0 +1,84 @@
+-- What one call of validate works on, in a file of its own that is dropped afterwards.
+
+-- One row per delivery that could be read; known_on is the day (in Jakarta) when the office, or
+-- else we, had it.
+CREATE TABLE delivery (
+    delivery_no INTEGER, delivery_id VARCHAR, layout VARCHAR, office_code VARCHAR, month DATE,
+    known_on DATE, first_row BIGINT, records BIGINT, file_is_synthetic BOOLEAN
+);
+
+-- One row per physical record, as text; rowid runs in file order. A record that can't be split
+-- has a row of NULLs. Rows without delivery_no, or of no row of delivery, are not looked at.
+-- TEMP: neither logged nor compressed, a quarter of the time; it spills when memory is short.
+CREATE TEMP TABLE raw (
+    delivery_no INTEGER,
+    extra JSON,
+    application_number VARCHAR,
+    ska_number VARCHAR,
+    status VARCHAR,
+    kind VARCHAR,
+    replaces_ska_number VARCHAR,
+    registered_at VARCHAR,
+    processed_at VARCHAR,
+    status_at VARCHAR,
+    sent_at VARCHAR,
+    issued_on VARCHAR,
+    exporter_name VARCHAR,
+    nib VARCHAR,
+    npwp VARCHAR,
+    exporter_place VARCHAR,
+    exporter_province VARCHAR,
+    office_name VARCHAR,
+    importer_name VARCHAR,
+    importer_country VARCHAR,
+    load_port VARCHAR,
+    discharge_port VARCHAR,
+    form_code VARCHAR,
+    form_medium VARCHAR,
+    blank_serial VARCHAR,
+    peb_number VARCHAR,
+    peb_on VARCHAR,
+    customs_office VARCHAR,
+    invoice_number VARCHAR,
+    invoice_on VARCHAR,
+    exported_on VARCHAR,
+    currency_code VARCHAR,
+    fob_peb VARCHAR,
+    fob_invoice VARCHAR,
+    fob_document VARCHAR,
+    is_third_country VARCHAR,
+    is_back_to_back VARCHAR,
+    is_retroactive VARCHAR,
+    line_number VARCHAR,
+    hs_code VARCHAR,
+    goods_description VARCHAR,
+    quantity VARCHAR,
+    unit_code VARCHAR,
+    net_kg VARCHAR,
+    gross_kg VARCHAR,
+    origin_criterion VARCHAR,
+    line_fob VARCHAR,
+    data_source VARCHAR
+);
+
+-- The physical line of a record where it isn't simply the next one, and the text of a record that
+-- can't be split.
+CREATE TABLE odd (row_id BIGINT, line BIGINT, record VARCHAR);
+
+-- What a layout calls its columns.
+CREATE TABLE layout_column (layout VARCHAR, source_name VARCHAR, column_name VARCHAR);
+
+-- What the reference lists know.
+CREATE TABLE country (spelling VARCHAR, country_code VARCHAR);
+CREATE TABLE currency (currency_code VARCHAR);
+CREATE TABLE form (
+    form_code VARCHAR, is_preferential BOOLEAN, partner_codes VARCHAR[], starts_on DATE
+);
+
+-- What the row suite found: one row per record and rule; column_name is the conformed name.
+CREATE TABLE finding (
+    row_id BIGINT, rule_name VARCHAR, severity VARCHAR, column_name VARCHAR
+);
+
+-- Each record that is set aside as it was delivered: source column → text.
+CREATE TABLE delivered (row_id BIGINT, layout VARCHAR, fields JSON);

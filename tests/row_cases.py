@@ -1,0 +1,277 @@
+"""Per row rule: rows that are sound, and rows that are not with the rules that each must trip."""
+
+from deliveries import Row, line
+
+Case = tuple[list[Row], list[set[str]]]
+
+# The rules that a row must trip: no more and no fewer.
+SIBLING = {"sibling"}
+PENDING = {"status_pengajuan": "Verifikasi", "no_ska": "-", "tgl_terbit": "-", "waktu_status": ""}
+SECOND = {"no_urut_barang": "2"}
+HALF = {"fob_barang": "617,25"}
+NO_TOTALS = {"fob_peb": "-", "fob_invoice": "", "fob_dokumen": "N/A", "fob_barang": "-"}
+RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
+    "record_split": (
+        [[{"uraian_barang": '"kaos; 5"" katun"'}]],
+        [
+            ([line({}) + ";"], [{"record_split"}]),
+            (["II202210110001;0000038/BGR/2022"], [{"record_split"}]),
+        ],
+    ),
+    "number_present": (
+        [[{**PENDING}]],
+        [
+            ([{"no_ska": "N/A"}], [{"number_present"}]),
+            ([{"no_ska": "", "status_pengajuan": "Pencabutan"}], [{"number_present"}]),
+            # The line without number belongs to the certificate of its application.
+            ([{"fob_barang": "-"}, {**SECOND, "no_ska": "-", "fob_barang": "-"}],
+             [SIBLING, {"number_present"}]),
+        ],
+    ),
+    "number_format": (
+        [[{"no_ska": "0000038/B2/2022"}], [{"no_ska": "0000038/ABCDE/2022"}]],
+        [
+            ([{"no_ska": "38/BGR/2022"}], [{"number_format"}]),
+            ([{"no_ska": "0000038/bgr/2022"}], [{"number_format"}]),
+            ([{"no_ska": "0000038/BGR/22"}], [{"number_format"}]),
+        ],
+    ),
+    "number_unique": (
+        [[{**HALF}, {**SECOND, **HALF}]],
+        [([{**HALF}, {**SECOND, **HALF, "no_aju": "II202210110002"}], [{"number_unique"}] * 2)],
+    ),
+    "status_present": (
+        [[{"status_pengajuan": "diterbitkan "}]],
+        [([{"status_pengajuan": "-"}], [{"status_present"}])],
+    ),
+    "status_known": (
+        [[{**PENDING, "status_pengajuan": status}]
+         for status in ("Verifikasi", "Request Revisi", "Diproses IPSKA", "Ditolak")]
+        + [[{"status_pengajuan": status}] for status in ("Pengajuan Cabut SKA", "Pencabutan")],
+        [([{"status_pengajuan": "Terbit"}], [{"status_known"}])],
+    ),
+    "kind_known": (
+        [[{"jenis_pengajuan": "-"}], [{"jenis_pengajuan": "BARU"}]],
+        [([{"jenis_pengajuan": "Salinan"}], [{"kind_known"}])],
+    ),
+    "status_at_readable": (
+        [[{"waktu_status": "2022-10-12 09:00:00"}], [{**PENDING}]],
+        [
+            ([{"waktu_status": "12 Oktober 2022"}], [{"status_at_readable"}]),
+            ([{"waktu_status": "12 October 2022, 09:00:00"}], [{"status_at_readable"}]),
+            ([{"waktu_status": "-"}], [{"status_at_readable"}]),
+        ],
+    ),
+    "issued_on_readable": (
+        [[{"tgl_terbit": "12 Oktober 2022"}], [{"tgl_terbit": "2022-10-12"}], [{**PENDING}],
+         [{"tgl_terbit": "N/A", "status_pengajuan": "Pencabutan"}]],
+        [
+            ([{"tgl_terbit": "31 September 2022"}], [{"issued_on_readable"}]),
+            ([{"tgl_terbit": "12/10/2022"}], [{"issued_on_readable"}]),
+            ([{"tgl_terbit": "N/A"}], [{"issued_on_readable"}]),
+        ],
+    ),
+    "issued_on_not_future": (
+        [[{"tgl_terbit": "5 November 2022"}]],
+        [
+            ([{"tgl_terbit": "6 November 2022"}], [{"issued_on_not_future"}]),
+            ([{"tgl_terbit": "31 Desember 1989", "tgl_daftar": "-", "tgl_ekspor": "-",
+               "tipe_form": "B", "no_ska": "0000038/BGR/1989"}], [{"issued_on_not_future"}]),
+        ],
+    ),
+    "fob_readable": (
+        [[{"fob_peb": "1234,5", "fob_invoice": "1.234,5", "fob_dokumen": "01234"}]],
+        [
+            ([{name: value}], [{"fob_readable"}])
+            for name in ("fob_peb", "fob_invoice", "fob_dokumen", "fob_barang")
+            for value in ("1.239,999", "45634.60 USD")
+        ] + [
+            ([{**HALF, "fob_peb": "9" * 40}, {**SECOND, **HALF}], [{"fob_readable"}, SIBLING]),
+            ([{**NO_TOTALS, "fob_dokumen": "1e400"}], [{"fob_readable"}]),
+        ],
+    ),
+    "fob_present": (
+        [[{**NO_TOTALS, "fob_peb": "0,01"}], [{**NO_TOTALS, "fob_invoice": "1"}],
+         [{**PENDING, **NO_TOTALS}]],
+        [
+            ([{**NO_TOTALS}], [{"fob_present"}]),
+            ([{**NO_TOTALS, "fob_peb": "0"}], [{"fob_present"}]),
+            ([{**NO_TOTALS, "fob_invoice": "1", "invoice_negara_ketiga": "Ya"}],
+             [{"fob_present"}]),
+            ([{**NO_TOTALS, "fob_peb": "1", "fob_barang": "-1"}],
+             [{"fob_present", "line_sum_agrees"}]),
+            ([{**PENDING, "fob_peb": "-5", "fob_invoice": "-5", "fob_dokumen": "-5",
+               "fob_barang": "-5"}], [{"fob_present", "totals_agree"}]),
+        ],
+    ),
+    "currency_known": (
+        [[{"mata_uang": "EUR"}], [{"mata_uang": "usd"}], [{**PENDING, "mata_uang": "-"}]],
+        [
+            ([{"mata_uang": "US$"}], [{"currency_known"}]),
+            ([{"mata_uang": "-"}], [{"currency_known"}]),
+        ],
+    ),
+    "header_agrees": (
+        # A blank contradicts nothing, and a value that can't be read has its own rule.
+        [[{**HALF, "fob_peb": "-"}, {**SECOND, **HALF}]],
+        [
+            ([{**HALF}, {**SECOND, **HALF, name: value}], [{"header_agrees"}] * 2)
+            for name, value in {
+                "status_pengajuan": "Pencabutan",
+                "tgl_terbit": "13 Oktober 2022",
+                "waktu_status": "12 Oktober 2022, 09:00:01",
+                "mata_uang": "EUR",
+                "fob_peb": "1.234,51",
+                "fob_invoice": "1.234,51",
+                "fob_dokumen": "1.234,51",
+                "nib": "1234567890124",
+                "npwp": "123456789012346",
+                "no_peb": "000124",
+            }.items()
+        ] + [
+            ([{**HALF, "no_ska_diganti": "0000001/BGR/2022"},
+              {**SECOND, **HALF, "jenis_pengajuan": "Perubahan",
+               "no_ska_diganti": "0000001/BGR/2022"}], [{"header_agrees"}] * 2),
+        ],
+    ),
+    "line_unique": (
+        [[{**HALF}, {**SECOND, **HALF}]],
+        [
+            ([{**HALF}, {**HALF}], [{"line_unique"}] * 2),
+            ([{"fob_barang": "411,50"}, {"fob_barang": "411,50"},
+              {**SECOND, "fob_barang": "411,50"}], [{"line_unique"}, {"line_unique"}, SIBLING]),
+        ],
+    ),
+    "application_number_format": (
+        [[{"no_aju": "-"}], [{"no_aju": "ZZ202402290001"}]],
+        [
+            ([{"no_aju": "II202302290001"}], [{"application_number_format"}]),
+            ([{"no_aju": "202210110001"}], [{"application_number_format"}]),
+        ],
+    ),
+    "number_year_match": (
+        [[{}]],
+        [([{"no_ska": "0000038/BGR/2021"}], [{"number_year_match"}])],
+    ),
+    "replacement_named": (
+        [[{"jenis_pengajuan": "Perubahan", "no_ska_diganti": "0000001/BGR/2022"}]],
+        [
+            ([{"jenis_pengajuan": "Perubahan"}], [{"replacement_named"}]),
+            ([{"jenis_pengajuan": "Duplikat", "no_ska_diganti": "0000038/BGR/2022"}],
+             [{"replacement_named"}]),
+        ],
+    ),
+    "nib_format": (
+        [[{"nib": "-"}], [{"nib": "1.234.567.890.123"}]],
+        [
+            ([{"nib": "123456789012"}], [{"nib_format"}]),
+            ([{"nib": "0000000000000"}], [{"nib_format"}]),
+            ([{"nib": "123456789012X"}], [{"nib_format"}]),
+            ([{"nib": "-", "npwp": "N/A"}], [{"nib_format", "npwp_format"}]),
+        ],
+    ),
+    "npwp_format": (
+        [[{"npwp": "12.345.678.9-012.345"}], [{"npwp": "-"}],
+         [{**PENDING, "npwp": "1234567890123456"}]],
+        [
+            ([{"npwp": "1234567890123456"}], [{"npwp_format"}]),
+            ([{"npwp": "12345678901234"}], [{"npwp_format"}]),
+            ([{**PENDING, "npwp": "x"}], [{"npwp_format"}]),
+        ],
+    ),
+    "hs_format": (
+        [[{"kode_hs": "610910"}], [{"kode_hs": "6109100000"}]],
+        [
+            ([{"kode_hs": value}], [{"hs_format"}])
+            for value in ("61091", "61091000001", "770110", "980110", "000110", "kaos", "-")
+        ],
+    ),
+    "weight_readable": (
+        [[{"berat_bersih_kg": "-", "berat_kotor_kg": "1.234,567"}]],
+        [
+            ([{"berat_bersih_kg": "10 kg"}], [{"weight_readable"}]),
+            ([{"berat_kotor_kg": "11,1234"}], [{"weight_readable"}]),
+            ([{"berat_bersih_kg": "-1"}], [{"weight_readable"}]),
+        ],
+    ),
+    "net_le_gross": (
+        [[{"berat_bersih_kg": "11", "berat_kotor_kg": "11,000"}]],
+        [([{"berat_bersih_kg": "11,001", "berat_kotor_kg": "11"}], [{"net_le_gross"}])],
+    ),
+    "totals_agree": (
+        # A PEB may cover more than this certificate: its total may be larger.
+        [[{"fob_invoice": "1.246,84"}], [{"fob_peb": "9.999"}],
+         [{"fob_invoice": "5", "invoice_negara_ketiga": "Ya"}], [{"fob_invoice": "-"}]],
+        [
+            ([{"fob_invoice": "1.248"}], [{"totals_agree"}]),
+            ([{"fob_peb": "2"}], [{"totals_agree"}]),
+        ],
+    ),
+    "line_sum_agrees": (
+        [[{"fob_barang": "-"}], [{"fob_barang": "1.230"}],
+         [{"fob_dokumen": "-", "fob_invoice": "-", "fob_barang": "1.230"}],
+         [{**HALF}, {**SECOND, "fob_barang": "-"}]],
+        [
+            ([{"fob_barang": "1.200"}], [{"line_sum_agrees"}]),
+            ([{**HALF}, {**SECOND}], [{"line_sum_agrees"}] * 2),
+        ],
+    ),
+    "form_known": (
+        [[{"tipe_form": "ak"}]],
+        [([{"tipe_form": "FORM XY"}], [{"form_known"}]), ([{"tipe_form": "-"}], [{"form_known"}])],
+    ),
+    "form_destination": (
+        [[{"tipe_form": "FORM B", "negara_importir": "CHINA"}]],
+        [([{"negara_importir": "CHINA"}], [{"form_destination"}])],
+    ),
+    "form_started": (
+        [[{"tipe_form": "AK"}]],
+        [([{"tipe_form": "RCEP"}], [{"form_started"}])],
+    ),
+    "destination_known": (
+        [[{"negara_importir": "Korea, Republic of"}], [{"negara_importir": "South Korea"}]],
+        [
+            ([{"negara_importir": "KOREAA"}], [{"destination_known"}]),
+            ([{"negara_importir": "-"}], [{"destination_known"}]),
+        ],
+    ),
+    "load_port_in_indonesia": (
+        [[{"plb_muat": "id431"}], [{"plb_muat": "-"}]],
+        [
+            ([{"plb_muat": "SGSIN, Singapore"}], [{"load_port_in_indonesia"}]),
+            ([{"plb_muat": "Tanjung Priok"}], [{"load_port_in_indonesia"}]),
+        ],
+    ),
+    "export_window": (
+        [[{"tgl_ekspor": "11 November 2022"}], [{"tgl_ekspor": "12 Oktober 2021"}]],
+        [
+            ([{"tgl_ekspor": "12 November 2022"}], [{"export_window"}]),
+            ([{"tgl_ekspor": "2021-10-11"}], [{"export_window"}]),
+        ],
+    ),
+    "issued_after_registered": (
+        # Days of Jakarta: in UTC this one ends at 17:00.
+        [[{"tgl_daftar": "12 Oktober 2022, 23:59:59"}]],
+        [([{"tgl_daftar": "13 Oktober 2022, 00:00:00"}], [{"issued_after_registered"}])],
+    ),
+    "number_without_issue": (
+        [[{**PENDING}]],
+        [
+            ([{**PENDING, "no_ska": "0000038/BGR/2022"}], [{"number_without_issue"}]),
+            ([{**PENDING, "tgl_terbit": "12 Oktober 2022"}], [{"number_without_issue"}]),
+        ],
+    ),
+    "tick_known": (
+        [[{"back_to_back": "ya"}]],
+        [([{"retroaktif": "mungkin"}], [{"tick_known"}])],
+    ),
+    "peb_complete": (
+        [[{"no_peb": "-", "tgl_peb": "-"}]],
+        [
+            ([{"tgl_peb": "-"}], [{"peb_complete"}]),
+            ([{"no_peb": "-"}], [{"peb_complete"}]),
+        ],
+    ),
+}  # fmt: skip
+GOOD = [(rule, rows) for rule, (sound, _) in RULES.items() for rows in sound]
+BAD = [(rule, *case) for rule, (_, broken) in RULES.items() for case in broken]
