@@ -1,0 +1,159 @@
+"""Rows in, rows out: feed one SQL model by hand, or lay out whole deliveries as validate would."""
+
+from decimal import Decimal
+from typing import Any
+
+from pipeline import duck, load, models, store
+
+RULES_SHA = "0123456789abcdef"
+Row = dict[str, Any]
+
+
+def table(con: duck.Connection, name: str, columns: str, rows: list[Any]) -> None:
+    """Make table `schema.name` with these columns (DDL) and rows (tuples)."""
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {name.split('.')[0]}")
+    con.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
+    if rows:
+        con.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+
+
+def seeds(con: duck.Connection) -> None:
+    """The project's own seeds, and the tables made of nothing else."""
+    con.execute("CREATE SCHEMA IF NOT EXISTS seed")
+    load._seeds(con)
+    models.materialise(con, "core", only=("core.region", "core.issuer", "core.scope_member"))
+
+
+def result(con: duck.Connection, model: str, columns: str = "*") -> list[tuple[Any, ...]]:
+    """These columns of a model's SELECT, in their order; each cell but numbers and NULL as text."""
+    sql = {one.full_name: one.sql for one in models.all_models()}[model]
+    found = con.execute(f"SELECT {columns} FROM ({sql}) ORDER BY ALL").fetchall()
+    return [tuple(_plain(cell) for cell in row) for row in found]
+
+
+def _plain(cell: Any) -> Any:
+    if cell is None or isinstance(cell, bool | int | float | list):
+        return cell
+    return str(cell)
+
+
+def line(certificate: str, number: int = 1, **changes: Any) -> Row:
+    """A sound goods line of a certificate, counted at US$ 1,000.00 unless changed."""
+    office, year = certificate.split("/")[1:3]
+    return {
+        "line": number + 1,
+        "certificate_key": certificate,
+        "ska_number": certificate,
+        "status": "issued",
+        "kind": "new",
+        "status_at": f"{year}-01-15 03:00:00",
+        "issued_on": f"{year}-01-15",
+        "exporter_name": "PT Contoh",
+        "nib": "1234567890123",
+        "exporter_place": "Kab. Bogor",
+        "exporter_province": "Jawa Barat",
+        "office_name": office,
+        "destination_code": "JP",
+        "form_code": "B",
+        "currency_code": "USD",
+        "fob_document": Decimal("1000.00"),
+        "line_number": number,
+        "hs_code": "940360",
+        "net_kg": Decimal("10.000"),
+        "line_fob": Decimal("1000.00"),
+        "is_synthetic": True,
+        "flags": [],
+        **changes,
+    }
+
+
+def deliver(
+    slice_code: str,
+    accepted: list[Row],
+    quarantined: list[Row] | None = None,
+    landed_at: str = "2026-11-01T00:00:00+00:00",
+    **changes: Any,
+) -> Row:
+    """Lay the Parquet files of one delivery under IPSKA_HOME; give its verdict."""
+    office, month = slice_code.split("_")
+    stamp = "".join(c for c in landed_at[:19] if c.isalnum())
+    delivery_id = f"eska/{slice_code}/{stamp}000000Z-abcdef12"
+    aside = quarantined or []
+    if accepted:
+        _write("accepted", delivery_id, "line.parquet", load.LINE, accepted)
+    if aside:
+        columns = f"{load.LINE}, findings {load.FINDING}, raw VARCHAR"
+        _write("quarantine", delivery_id, "row.parquet", columns, aside)
+    return {
+        "delivery_id": delivery_id,
+        "feed": "eska",
+        "slice_code": slice_code,
+        "office_code": office,
+        "month": month,
+        "landed_at": landed_at,
+        "extracted_at": None,
+        "rules_sha": RULES_SHA,
+        "verdict": "accepted",
+        "problems": [],
+        "records": len(accepted) + len(aside),
+        "accepted_records": len(accepted),
+        "quarantined_records": len(aside),
+        "stated_usd": {"accepted": _stated(accepted), "quarantined": _stated(aside)},
+        "unreadable_records": {"accepted": _unread(accepted), "quarantined": _unread(aside)},
+        "is_synthetic": True,
+        "checks": [
+            {"suite": "row", "rule_name": "peb_complete", "severity": "info"},
+            {"suite": "row", "rule_name": "nib_format", "severity": "warning"},
+        ],
+        **changes,
+    }
+
+
+def _stated(rows: list[Row]) -> str:
+    amounts = [row["line_fob"] for row in rows if row["currency_code"] == "USD" and row["line_fob"]]
+    return str(sum(amounts, Decimal("0.00")))
+
+
+def _unread(rows: list[Row]) -> int:
+    return sum(row["line_fob"] is None for row in rows)
+
+
+def _write(folder: str, delivery_id: str, name: str, columns: str, rows: list[Row]) -> None:
+    path = store.home() / folder / delivery_id / RULES_SHA[:8] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with duck.connect() as con:
+        con.execute(f"CREATE TABLE t ({columns})")
+        for row in rows:
+            whole = {"delivery_id": delivery_id, **row}
+            marks = ", ".join("?" * len(whole))
+            con.execute(f"INSERT INTO t ({', '.join(whole)}) VALUES ({marks})", [*whole.values()])
+        con.execute(f"COPY t TO {duck.literal(str(path))} (FORMAT parquet)")
+
+
+PLACES = {"3201": "Kab. Bogor", "3276": "Kota Depok", "3216": "Kab. Bekasi", "3271": "Kota Bogor"}
+
+
+def fourteen_months() -> list[Row]:
+    """Fourteen months of three offices: sound regions, one firm's own (3271), one of two (3216)."""
+    verdicts = []
+    for month in range(14):
+        year, number = 2023 + month // 12, month % 12 + 1
+        for serial, office in enumerate(("BGR", "DPK", "JBR")):
+            rows = []
+            for region, firms in (("3201", 5), ("3276", 4), ("3216", 2), ("3271", 1)):
+                for firm in range(firms):
+                    n = ((month * 4 + int(region) % 4) * 9 + firm) * 3 + serial
+                    value = Decimal(8000 + 1000 * firm + 300 * month * (region == "3276"))
+                    day = f"{year}-{number:02}-{firm + 3:02}"
+                    rows.append(line(
+                        f"{n:07}/{office}/{year}", nib=f"12345{region}{firm}{firm}{firm}9",
+                        exporter_place=PLACES[region], issued_on=day, status_at=day,
+                        fob_document=value, line_fob=value,
+                        status="withdrawn" if n % 11 == 0 else "issued",
+                        flags=["nib_format"] if n % 5 == 0 else [],
+                        replaces_ska_number=f"{n - 3:07}/{office}/{year}" if n % 28 == 0 else None,
+                    ))  # fmt: skip
+            for at, row in enumerate(rows):
+                row["line"] = at + 2
+            verdicts.append(deliver(f"{office}_{year}-{number:02}", rows[1:], rows[:1]))
+    return verdicts

@@ -1,0 +1,129 @@
+"""Gates: every rule of the core and mart suites is silent on a sound build, and speaks on a broken
+one. Great Expectations runs the same queries; here they are tried without its seven seconds.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from golden import fourteen_months
+
+from pipeline import duck, load, rank, settings
+
+ONE_MORE = "INSERT INTO {0} SELECT * FROM {0} LIMIT 1"
+RANKED = "WHERE is_ranked AND region_code = '3276'"
+# One way to break what each rule guards; the rule must see it.
+BREAKS = {
+    "setting_complete": "UPDATE core.setting SET floor_usd = NULL",
+    "issuer_region_known": "UPDATE core.issuer SET region_code = '9999' WHERE issuer_code = 'BGR'",
+    "issuer_dates_apart": "INSERT INTO core.issuer SELECT * REPLACE (DATE '2023-06-01' AS "
+    "valid_from) FROM core.issuer WHERE issuer_code = 'BGR'",
+    "alias_region_known": "UPDATE seed.region_aliases SET region_code = '32' "
+    "WHERE spelling = 'TANGSEL'",
+    "region_unique": ONE_MORE.format("core.region"),
+    "scope_has_members": "INSERT INTO seed.scope VALUES ('35', 'Jawa Timur')",
+    "scope_leaf_once": ONE_MORE.format("core.scope_member"),
+    "place_unique": ONE_MORE.format("core.place"),
+    "slice_has_one_current": ONE_MORE.format("core.slice_month"),
+    "certificate_has_one_winner": "UPDATE core.certificate_version SET state = 'superseded' "
+    "WHERE certificate_key = (SELECT min(certificate_key) FROM core.certificate)",
+    "certificate_unique": ONE_MORE.format("core.certificate"),
+    "certificate_region_known": "UPDATE core.certificate SET domicile_region_code = '9999' "
+    "WHERE issuer_code = 'BGR'",
+    "certificate_counted_or_reason": "UPDATE core.certificate SET reason = 'mood' "
+    "WHERE reason = 'withdrawn'",
+    "certificate_counted_has_value": "UPDATE core.certificate SET fob_usd = 0 WHERE is_counted",
+    "chain_counts_once": "UPDATE core.certificate SET is_counted = true WHERE reason = 'replaced'",
+    "chain_is_short": "UPDATE core.certificate_chain SET links = 11",
+    "line_unique": ONE_MORE.format("core.certificate_line"),
+    "lines_complete": "DELETE FROM core.certificate_line WHERE certificate_key = "
+    "(SELECT min(certificate_key) FROM core.certificate)",
+    "lines_add_up": "UPDATE core.certificate_line SET fob_usd = fob_usd + 0.01",
+    "certificate_has_one_main_line": "UPDATE core.certificate_line SET is_main = false",
+    "exporter_month_unique": ONE_MORE.format("core.exporter_month"),
+    "exporter_month_adds_up": "DELETE FROM core.exporter_month WHERE month = '2023-05-01'",
+    "month_is_covered": "UPDATE core.exporter_month SET month = '2035-01-01' "
+    "WHERE month = '2023-05-01'",
+    "books_records_close": "DELETE FROM core.ledger WHERE state_reason = 'withdrawn'",
+    "books_usd_close": "UPDATE core.ledger SET stated_usd = stated_usd + 0.01",
+    "books_counted_close": "UPDATE core.ledger SET fob_usd = fob_usd - 0.01 WHERE fob_usd > 0",
+    "ledger_unique": ONE_MORE.format("core.ledger"),
+    "ranking_unique": ONE_MORE.format("mart.growth_ranking"),
+    "ranking_keys_present": f"UPDATE mart.growth_ranking SET maturity = NULL {RANKED}",
+    "smallest_rank_is_one": "UPDATE mart.growth_ranking SET growth_pct_rank = growth_pct_rank + 1",
+    "only_ok_is_ranked": f"UPDATE mart.growth_ranking SET growth_status = 'new' {RANKED}",
+    "ranks_follow_growth": "UPDATE mart.growth_ranking SET growth_usd_rank = 1 WHERE is_ranked",
+    "no_base_no_rate": "UPDATE mart.growth_ranking SET growth_pct = 0 "
+    "WHERE growth_status = 'no_base'",
+    "growth_adds_up": f"UPDATE mart.growth_ranking SET growth_usd = growth_usd + 0.01 {RANKED}",
+    "contribution_adds_up": "UPDATE mart.growth_ranking SET contribution_pp = "
+    f"contribution_pp * 1.001 {RANKED}",
+    "share_adds_up": "UPDATE mart.growth_ranking SET share_pct = NULL",
+    "unallocated_only_in_all": "DELETE FROM mart.growth_ranking WHERE region_code = '3299'",
+    "scope_has_rows": "DELETE FROM mart.growth_ranking WHERE scope_code = '32'",
+    "region_month_unique": ONE_MORE.format("mart.region_month"),
+    "region_month_adds_up": "DELETE FROM mart.region_month WHERE region_code = '3276'",
+    "control_total_adds_up": "UPDATE meta.control_total SET fob_usd = fob_usd + 0.01",
+    "rule_sensitivity_unique": ONE_MORE.format("mart.rule_sensitivity"),
+    "rule_in_force_agrees": "UPDATE mart.rule_sensitivity SET region_code = '3299' "
+    "WHERE region_code = '3276'",
+    "period_unique": ONE_MORE.format("mart.period"),
+    "public_ranking_hides_unsafe": "UPDATE public.growth_ranking SET share_pct = 1 "
+    "WHERE suppression = 'primary'",
+    "public_month_hides_unsafe": "UPDATE public.region_month SET exporters = 1 "
+    "WHERE suppression = 'primary'",
+    "public_ranks_have_no_holes": f"UPDATE public.growth_ranking SET fob_usd = NULL {RANKED}",
+}
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("gates")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPSKA_HOME", str(root / "data"))
+        settings.settings.cache_clear()
+        with duck.connect(root / "build.duckdb") as con:
+            load.load(con, fourteen_months(), {"eska": "2023-01"})
+            rank.rank(con)
+        yield root / "build.duckdb"
+    settings.settings.cache_clear()
+
+
+@pytest.fixture
+def con(build: Path) -> Iterator[duck.Connection]:
+    """The build inside a transaction that is rolled back: a test may break what it likes."""
+    with duck.connect(build) as connection:
+        connection.execute("BEGIN")
+        yield connection
+        connection.execute("ROLLBACK")
+
+
+def expectations() -> dict[str, dict[str, Any]]:
+    root = settings.settings().expectations
+    return {
+        one["meta"]["rule"]: one
+        for name in ("core", "mart")
+        for one in json.loads((root / f"{name}.json").read_text("utf-8"))["expectations"]
+    }
+
+
+def test_every_rule_says_what_to_do_in_both_languages() -> None:
+    found = expectations()
+    native = {"growth_status_known"}
+    assert set(found) == set(BREAKS) | native
+    for one in found.values():
+        assert one["meta"]["note_en"] and one["meta"]["note_id"]
+        assert one["severity"] in ("critical", "warning")
+
+
+@pytest.mark.parametrize("rule", BREAKS)
+def test_a_rule_is_silent_on_a_sound_build_and_speaks_on_a_broken_one(
+    con: duck.Connection, rule: str
+) -> None:
+    one = expectations()[rule]
+    query = one["kwargs"]["unexpected_rows_query"].format(batch=one["meta"]["table"])
+    assert con.execute(query).fetchall() == []
+    con.execute(BREAKS[rule])
+    assert con.execute(query).fetchall() != []

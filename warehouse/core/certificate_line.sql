@@ -1,0 +1,87 @@
+-- en: Goods lines of the winning versions, each with its part of the certificate's value
+-- id: Baris barang versi SKA yang menang, masing-masing dengan bagiannya dari nilai SKA
+-- grain: certificate_key, line
+-- Value is shared by line FOB, else by net weight, else equally, in whole cents (integers: DuckDB
+-- divides DECIMAL as DOUBLE); the last cents go to the largest line, so the parts add up exactly.
+WITH line AS (
+    SELECT
+        c.certificate_key,
+        l.delivery_id,
+        l.line,
+        l.hs_code,
+        l.net_kg,
+        l.line_fob,
+        c.currency_code,
+        c.reason,
+        c.issued_on,
+        CASE WHEN c.peb_certificates > 1 AND c.reason IS NULL THEN c.peb_key END AS shared_peb_key,
+        (c.fob_usd::DECIMAL(38, 2) * 100)::HUGEINT AS cents,
+        CASE
+            WHEN c.all_line_fob > 0 THEN (l.line_fob::DECIMAL(38, 2) * 100)::HUGEINT
+            WHEN c.all_net_kg > 0 THEN (l.net_kg::DECIMAL(38, 3) * 1000)::HUGEINT
+            ELSE 1
+        END AS weight,
+        CASE
+            WHEN c.all_line_fob > 0 THEN (c.all_line_fob * 100)::HUGEINT
+            WHEN c.all_net_kg > 0 THEN (c.all_net_kg * 1000)::HUGEINT
+            ELSE c.records
+        END AS all_weight
+    FROM stage.accepted_line AS l
+    JOIN core.certificate_value AS c
+        ON c.delivery_id = l.delivery_id AND c.source_key = l.certificate_key
+),
+part AS (
+    SELECT *, (2 * cents * weight + all_weight) // (2 * all_weight) AS part FROM line
+),
+shared AS (
+    SELECT
+        *,
+        part + CASE
+            WHEN row_number() OVER (PARTITION BY certificate_key ORDER BY weight DESC, line) = 1
+                THEN cents - sum(part) OVER (PARTITION BY certificate_key)
+            ELSE 0
+        END AS line_cents
+    FROM part
+),
+-- Identical goods under one PEB on two certificates count once, for the earlier issued.
+goods AS (
+    SELECT
+        shared_peb_key,
+        hs_code[1:6] AS hs6,
+        net_kg,
+        line_fob,
+        min(issued_on::VARCHAR || ' ' || certificate_key) AS first_one
+    FROM line
+    WHERE shared_peb_key IS NOT NULL
+        AND hs_code IS NOT NULL AND net_kg IS NOT NULL AND line_fob IS NOT NULL
+    GROUP BY shared_peb_key, hs6, net_kg, line_fob
+    HAVING count(DISTINCT certificate_key) > 1
+),
+reasoned AS (
+    SELECT
+        s.* EXCLUDE (reason),
+        CASE WHEN g.first_one <> s.issued_on::VARCHAR || ' ' || s.certificate_key THEN 'same_goods'
+            ELSE s.reason END AS reason
+    FROM shared AS s
+    LEFT JOIN goods AS g
+        ON g.shared_peb_key = s.shared_peb_key AND g.hs6 = s.hs_code[1:6]
+        AND g.net_kg = s.net_kg AND g.line_fob = s.line_fob
+)
+SELECT
+    certificate_key,
+    delivery_id,
+    line,
+    hs_code,
+    CASE WHEN regexp_full_match(hs_code, '\d{6,10}') AND hs_code[1:2] BETWEEN '01' AND '97'
+        AND hs_code[1:2] <> '77' THEN hs_code[1:2] ELSE 'unknown' END AS hs_chapter,
+    net_kg,
+    CASE currency_code WHEN 'USD' THEN line_fob END AS stated_usd,
+    line_fob IS NULL AS is_unreadable,
+    (line_cents::DECIMAL(20, 0) * 0.01)::DECIMAL(18, 2) AS fob_usd,
+    reason IS NULL AS is_counted,
+    reason,
+    -- The line that carries the certificate wherever certificates are counted.
+    reason IS NULL AND row_number() OVER (
+        PARTITION BY certificate_key ORDER BY reason NULLS FIRST, line_cents DESC, line
+    ) = 1 AS is_main
+FROM reasoned

@@ -1,0 +1,49 @@
+-- en: Every delivery ever landed and what became of it
+-- id: Setiap kiriman yang pernah diterima dan nasibnya
+-- grain: delivery_id
+-- Of a slice the newest accepted delivery is current: it replaces the slice whole. A refused one
+-- replaces nothing; if it is the newest landing, the older delivery stays, marked stale.
+WITH accepted AS (
+    SELECT
+        delivery_id,
+        first_value(delivery_id) OVER (
+            PARTITION BY feed, slice_code
+            ORDER BY coalesce(extracted_at, landed_at) DESC, landed_at DESC, delivery_id DESC
+        ) AS winner_id
+    FROM stage.delivery
+    WHERE verdict = 'accepted'
+),
+newest AS (
+    SELECT feed, slice_code, arg_max(verdict, struct_pack(landed_at, delivery_id)) AS verdict
+    FROM stage.delivery
+    GROUP BY feed, slice_code
+)
+SELECT
+    d.delivery_id,
+    d.feed,
+    d.slice_code,
+    d.office_code,
+    d.month,
+    d.first_month,
+    d.landed_at,
+    d.extracted_at,
+    CASE
+        WHEN d.verdict = 'refused' THEN 'refused'
+        WHEN a.winner_id = d.delivery_id THEN 'current'
+        ELSE 'superseded'
+    END AS state,
+    nullif(a.winner_id, d.delivery_id) AS superseded_by,
+    coalesce(a.winner_id = d.delivery_id AND n.verdict = 'refused', false) AS is_stale,
+    d.records,
+    d.accepted_records,
+    d.quarantined_records,
+    d.accepted_usd,
+    d.quarantined_usd,
+    d.accepted_unreadable,
+    d.quarantined_unreadable,
+    d.problem_codes,
+    d.is_synthetic,
+    d.rules_sha
+FROM stage.delivery AS d
+JOIN newest AS n USING (feed, slice_code)
+LEFT JOIN accepted AS a USING (delivery_id)

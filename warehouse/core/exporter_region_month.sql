@@ -1,0 +1,16 @@
+-- en: What each exporter exported each month by region, once on each basis
+-- id: Ekspor tiap eksportir tiap bulan menurut wilayah, sekali pada setiap basis
+-- grain: basis, region_code, exporter_key, month
+SELECT 'domicile' AS basis, domicile_region_code AS region_code, exporter_key, month,
+    sum(fob_usd)::DECIMAL(18, 2) AS fob_usd,
+    sum(net_kg)::DECIMAL(18, 3) AS net_kg,
+    sum(certificates)::BIGINT AS certificates,
+    sum(flagged_usd)::DECIMAL(18, 2) AS flagged_usd
+FROM core.exporter_month GROUP BY ALL
+UNION ALL
+SELECT 'issuer', issuer_region_code, exporter_key, month,
+    sum(fob_usd)::DECIMAL(18, 2),
+    sum(net_kg)::DECIMAL(18, 3),
+    sum(certificates)::BIGINT,
+    sum(flagged_usd)::DECIMAL(18, 2)
+FROM core.exporter_month GROUP BY ALL

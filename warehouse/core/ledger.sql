@@ -1,0 +1,38 @@
+-- en: The books: every record received, in exactly one state, and the US$ on it
+-- id: Pembukuan: setiap baris yang diterima, dalam tepat satu keadaan, beserta US$-nya
+-- grain: delivery_id, state, state_reason
+-- stated_usd is what can be read on the records (line FOB in US$), unreadable_records those on
+-- which nothing can; fob_usd is what counts of it by METHOD.md, which is another sum.
+SELECT
+    delivery_id,
+    'current' AS state,
+    coalesce(reason, 'counted') AS state_reason,
+    count(*) AS records,
+    coalesce(sum(stated_usd), 0)::DECIMAL(18, 2) AS stated_usd,
+    count(*) FILTER (is_unreadable) AS unreadable_records,
+    coalesce(sum(fob_usd) FILTER (is_counted), 0)::DECIMAL(18, 2) AS fob_usd
+FROM core.certificate_line
+GROUP BY delivery_id, reason
+UNION ALL
+SELECT
+    delivery_id,
+    state,
+    CASE state WHEN 'quarantined' THEN 'critical_rule' ELSE 'newer_version' END,
+    sum(records)::BIGINT,
+    sum(stated_usd)::DECIMAL(18, 2),
+    sum(unreadable_records)::BIGINT,
+    0
+FROM core.certificate_version
+WHERE state <> 'current'
+GROUP BY delivery_id, state
+UNION ALL
+SELECT
+    delivery_id,
+    state,
+    CASE state WHEN 'refused' THEN 'refused' ELSE 'newer_delivery' END,
+    records,
+    accepted_usd + quarantined_usd,
+    CASE state WHEN 'refused' THEN records ELSE accepted_unreadable + quarantined_unreadable END,
+    0
+FROM core.delivery
+WHERE state <> 'current' AND records > 0

@@ -1,0 +1,57 @@
+-- en: Each region's period beside its base: what growth is computed from
+-- id: Periode tiap wilayah di samping basisnya: bahan penghitungan pertumbuhan
+-- grain: basis, region_code, period_kind, period_end, baseline
+WITH active AS (
+    SELECT DISTINCT e.exporter_key, s.period_kind, s.period_end
+    FROM (SELECT DISTINCT exporter_key, month FROM core.exporter_month) AS e
+    JOIN core.span_month AS s USING (month)
+),
+-- New: no record in any region in the base period. Few are, so they are found first.
+newcomer AS (
+    SELECT a.exporter_key, p.period_kind, p.period_end, p.baseline
+    FROM active AS a
+    JOIN core.span_pair AS p USING (period_kind, period_end)
+    ANTI JOIN active AS b
+        ON b.exporter_key = a.exporter_key AND b.period_kind = p.period_kind
+        AND b.period_end = p.base_end
+    WHERE p.base_end IS NOT NULL AND a.exporter_key <> 'unknown'
+),
+entrant AS (
+    SELECT e.basis, e.region_code, n.period_kind, n.period_end, n.baseline, count(*) AS exporters
+    FROM newcomer AS n
+    JOIN core.exporter_span AS e USING (exporter_key, period_kind, period_end)
+    GROUP BY ALL
+)
+SELECT
+    t.basis,
+    t.region_code,
+    p.period_kind,
+    p.period_end,
+    p.baseline,
+    p.period_start,
+    p.months,
+    p.years,
+    p.base_end IS NOT NULL AS has_base,
+    p.previous_end,
+    t.fob_usd,
+    b.fob_usd AS base_fob_usd,
+    t.certificates,
+    t.exporters,
+    b.exporters AS base_exporters,
+    CASE WHEN p.base_end IS NOT NULL THEN coalesce(n.exporters, 0) END AS new_exporters,
+    t.flagged_usd,
+    t.quarantined_usd,
+    t.is_unsafe OR coalesce(b.is_unsafe, false) AS is_unsafe,
+    NOT coalesce(g.is_incomplete, false) AS is_complete,
+    coalesce(g.is_stale, false) AS is_stale
+FROM core.span_pair AS p
+JOIN core.region_span AS t USING (period_kind, period_end)
+LEFT JOIN core.region_span AS b
+    ON b.basis = t.basis AND b.region_code = t.region_code
+    AND b.period_kind = p.period_kind AND b.period_end = p.base_end
+LEFT JOIN entrant AS n
+    ON n.basis = t.basis AND n.region_code = t.region_code
+    AND n.period_kind = p.period_kind AND n.period_end = p.period_end AND n.baseline = p.baseline
+LEFT JOIN core.region_gap AS g
+    ON g.basis = t.basis AND g.region_code = t.region_code
+    AND g.period_kind = p.period_kind AND g.period_end = p.period_end AND g.baseline = p.baseline

@@ -1,0 +1,44 @@
+-- en: Each period of each region of a ranking on each basis, zero or not
+-- id: Setiap periode tiap wilayah peringkat pada setiap basis, nol atau tidak
+-- grain: basis, region_code, period_kind, period_end
+-- Unsafe as in core.region_month, judged on the period's own sums.
+WITH region AS (
+    SELECT
+        m.basis,
+        r.region_code,
+        s.period_kind,
+        s.period_end,
+        sum(m.fob_usd)::DECIMAL(18, 2) AS fob_usd,
+        sum(m.certificates)::BIGINT AS certificates,
+        sum(m.flagged_usd)::DECIMAL(18, 2) AS flagged_usd,
+        sum(m.quarantined_usd)::DECIMAL(18, 2) AS quarantined_usd
+    FROM core.region_month AS m
+    JOIN core.region_leaf AS r ON r.leaf_code = m.region_code
+    JOIN core.span_month AS s USING (month)
+    GROUP BY ALL
+),
+exporter AS (
+    SELECT
+        basis,
+        region_code,
+        period_kind,
+        period_end,
+        count(*) FILTER (exporter_key <> 'unknown') AS exporters,
+        max(fob_usd, 2) FILTER (exporter_key <> 'unknown') AS largest
+    FROM core.exporter_span
+    GROUP BY basis, region_code, period_kind, period_end
+)
+SELECT
+    r.*,
+    coalesce(e.exporters, 0)::BIGINT AS exporters,
+    e.exporters IS NOT NULL AND NOT coalesce(
+        e.exporters >= s.min_exporters_public
+        AND r.fob_usd > 0
+        AND e.largest[1] <= 0.01 * s.dominance_share_pct * r.fob_usd
+        AND r.fob_usd - e.largest[1] - e.largest[2]
+            >= 0.01 * s.dominance_p_pct * e.largest[1],
+        false
+    ) AS is_unsafe
+FROM region AS r
+CROSS JOIN core.setting AS s
+LEFT JOIN exporter AS e USING (basis, region_code, period_kind, period_end)

@@ -1,0 +1,36 @@
+-- en: Periods of the rankings, with a label in both languages
+-- id: Periode peringkat, dengan label dalam dua bahasa
+-- grain: period_kind, period_end
+WITH named AS (
+    SELECT
+        *,
+        ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September',
+            'October', 'November', 'December'][month(period_end)] AS month_en,
+        ['Januari', 'Februari', 'Maret', 'April', 'Mei', 'Juni', 'Juli', 'Agustus', 'September',
+            'Oktober', 'November', 'Desember'][month(period_end)] AS month_id,
+        year(period_end)::VARCHAR AS year_text
+    FROM core.span
+)
+SELECT
+    period_kind,
+    period_start,
+    period_end,
+    months,
+    CASE
+        WHEN period_kind = 'month' OR (period_kind = 'ytd' AND months = 1)
+            THEN month_en || ' ' || year_text
+        WHEN period_kind = 'quarter' THEN 'Q' || quarter(period_end) || ' ' || year_text
+        WHEN period_kind = 'ytd' THEN 'January–' || month_en || ' ' || year_text
+        WHEN period_kind = 'year' THEN year_text
+        ELSE '12 months to ' || month_en || ' ' || year_text
+    END AS label_en,
+    CASE
+        WHEN period_kind = 'month' OR (period_kind = 'ytd' AND months = 1)
+            THEN month_id || ' ' || year_text
+        WHEN period_kind = 'quarter'
+            THEN 'Triwulan ' || ['I', 'II', 'III', 'IV'][quarter(period_end)] || ' ' || year_text
+        WHEN period_kind = 'ytd' THEN 'Januari–' || month_id || ' ' || year_text
+        WHEN period_kind = 'year' THEN year_text
+        ELSE '12 bulan hingga ' || month_id || ' ' || year_text
+    END AS label_id
+FROM named
