@@ -1,0 +1,343 @@
+"""Every step without Airflow: `ipska COMMAND --help`.
+
+Exit codes: 0 done or nothing to do · 1 failed, nothing published · 2 usage · 3 published, but
+something was newly rejected · 4 (plan) there is work to do.
+"""
+
+import getpass
+import json
+import sys
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline import builds, duck, flow, ledger, publish, rankings, releases, report, store
+from pipeline import quarantine as set_aside
+from pipeline import verify as verifying
+from pipeline.messages import Problem, shown
+from pipeline.periods import Month
+
+USAGE = {"bad_month", "bad_range", "future_month", "unknown_feed", "no_reason", "unsafe_name"}
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+quarantine = typer.Typer(no_args_is_help=True, help="Rows set aside, and what to do about them.")
+app.add_typer(quarantine, name="quarantine")
+# Names come from deliveries: no markup, no highlighting, control characters shown.
+out = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+WIDE = out.options.update(width=1000)
+RANKING_COLUMNS = [
+    "growth_pct_rank",
+    "region_name",
+    "fob_usd",
+    "base_fob_usd",
+    "growth_usd",
+    "growth_pct",
+    "growth_usd_rank",
+    "contribution_pp",
+    "exporters",
+    "growth_status",
+]
+
+Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
+Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default: all")]
+
+
+class Basis(StrEnum):
+    domicile = "domicile"
+    issuer = "issuer"
+
+
+class PeriodKind(StrEnum):
+    month = "month"
+    quarter = "quarter"
+    ytd = "ytd"
+    year = "year"
+    r12m = "r12m"
+
+
+class Baseline(StrEnum):
+    prev_period = "prev_period"
+    prev_year = "prev_year"
+    years_3 = "years_3"
+
+
+class League(StrEnum):
+    all = "all"
+    kota = "kota"
+    kabupaten = "kabupaten"
+    province = "province"
+
+
+class Audience(StrEnum):
+    internal = "internal"
+    public = "public"
+
+
+def main() -> None:
+    """Entry point: a Problem is told in both languages and becomes an exit code."""
+    try:
+        app()
+    except Problem as problem:
+        err.print(problem.text("id"), style="bold red")
+        err.print(problem.text("en"), style="red")
+        sys.exit(2 if problem.code in USAGE else 1)
+
+
+def _request(kind: str, reason: str) -> dict[str, Any]:
+    if len(reason.strip()) < 3:
+        raise Problem("no_reason")
+    return {
+        "run_id": ledger.new_run_id(kind),
+        "kind": kind,
+        "who": getpass.getuser(),
+        "reason": reason.strip(),
+        "started_at": store.now().isoformat(),
+    }
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
+
+
+def _print_table(title: str, rows: list[dict[str, Any]], columns: list[str]) -> None:
+    """A table of its natural width: in a narrow terminal or a log, lines are cut, never figures."""
+    table = Table(show_edge=False, pad_edge=False, box=SIMPLE_HEAD)
+    for name in columns:
+        numeric = any(_is_number(row[name]) for row in rows)
+        table.add_column(Text(name), justify="right" if numeric else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(_cell(row[name])) for name in columns))
+    out.print(Text(title))
+    out.width = max(out.width, out.measure(table, options=WIDE).maximum)
+    out.print(table)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if _is_number(value):
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+    return shown(value, 80)
+
+
+def _finish(entry: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(entry)
+    else:
+        out.print(entry["text_id"], "", entry["text_en"], sep="\n")
+    raise typer.Exit(entry["exit_code"])
+
+
+@app.command()
+def run(
+    newest: Annotated[str | None, typer.Option(help="newest month, YYYY-MM")] = None,
+    months_back: Annotated[int | None, typer.Option(help="months before it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Do what the nightly run does: pull what is due, validate, build, publish."""
+    request = flow.request_nightly(store.now(), months_back, newest, getpass.getuser())
+    _finish(flow.run(request, tell=err.print), as_json)
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="first month, YYYY-MM")],
+    last: Annotated[str, typer.Option("--to", help="last month, YYYY-MM")],
+    reason: Reason,
+    feed: Feed = None,
+    force: Annotated[
+        bool, typer.Option(help="also accept a delivery that states an earlier extract time")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Pull a range of months again, as one build."""
+    who = getpass.getuser()
+    request = flow.request_backfill(first, last, feed, reason, store.now(), force, who)
+    _finish(flow.run(request, tell=err.print), as_json)
+
+
+@app.command()
+def plan(
+    newest: Annotated[str | None, typer.Option(help="newest month, YYYY-MM")] = None,
+    months_back: Annotated[int | None, typer.Option(help="months before it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a run would find; nothing is fetched or written. Exit 4 when there is work."""
+    found = flow.plan(flow.request_nightly(store.now(), months_back, newest))
+    if as_json:
+        _print_json(found)
+    else:
+        busy = [row for row in found["rows"] if row["state"] != "unchanged"]
+        _print_table("rencana / plan", busy, ["feed", "slice", "state", "source"])
+        out.print(f"{len(found['rows']) - len(busy)} unchanged; "
+                  f"{len(found['waiting'])} landed and not yet validated")  # fmt: skip
+    raise typer.Exit(4 if found["work"] else 0)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """The last run, the current releases, and where they are."""
+    entries = ledger.entries()
+    found = {audience: releases.current(audience) for audience in releases.AUDIENCES}
+    if as_json:
+        _print_json({"last_run": entries[-1] if entries else None, "releases": found,
+                     "hold": ledger.hold()})  # fmt: skip
+        return
+    runs = [entry for entry in entries if "extract" in entry]
+    if runs:
+        out.print(report.text(runs[-1], "id"), "", report.text(runs[-1], "en"), "", sep="\n")
+    for audience, release in found.items():
+        out.print(f"{audience}: {release['release_id'] if release else '–'}")
+        if release:
+            for file in (releases.DATABASE, "index.html"):
+                out.print(f"  {releases.link(audience) / file}")
+    if held := ledger.hold():
+        out.print(f"publishing is held / penerbitan ditahan: {shown(held['reason'])}")
+
+
+@app.command()
+def rank(
+    scope: Annotated[str, typer.Option(help="32 (Jawa Barat) or ID")] = "32",
+    basis: Basis = Basis.domicile,
+    league: League = League.all,
+    period_kind: PeriodKind = PeriodKind.ytd,
+    period_end: Annotated[str | None, typer.Option(help="YYYY-MM-DD; default: newest")] = None,
+    baseline: Baseline = Baseline.years_3,
+    audience: Audience = Audience.internal,
+    as_json: Json = False,
+) -> None:
+    """The growth ranking of the current release, with the rule behind it."""
+    try:
+        end = date.fromisoformat(period_end) if period_end else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--period-end") from error
+    question = rankings.Question(scope, basis, league, period_kind, baseline, end)
+    with duck.connect(releases.database(audience), read_only=True) as con:
+        rows = rankings.answer(con, question)
+        rules = rankings.rules(con)
+        release_id, synthetic = con.execute(
+            "SELECT release_id, is_synthetic FROM meta.release"
+        ).fetchall()[0]
+    if as_json:
+        _print_json({
+            "release": release_id,
+            "is_synthetic": synthetic,
+            "rule": {rule["rule_name"]: rule["rule_value"] for rule in rules},
+            "rows": [rankings.as_json(row) for row in rows],
+        })  # fmt: skip
+        return
+    first = rows[0]
+    mark = "DATA SINTETIS / SYNTHETIC DATA. " if synthetic else ""
+    title = (
+        f"{mark}{scope} {league}, {basis}, {first['period_start']} – {first['period_end']}, "
+        f"{baseline}, US$ FOB. {release_id}"
+    )
+    _print_table(title, rows, RANKING_COLUMNS)
+    for rule in rules:
+        out.print(f"{rule['note_id']} · {rule['note_en']}: {rule['rule_value']} {rule['unit']}")
+
+
+@app.command()
+def sample(
+    to: Annotated[Path, typer.Option(help="folder to write; made when absent")],
+    lines: Annotated[int, typer.Option(min=1000, help="goods lines, about")] = 60_000,
+    seed: int = 1,
+    first: Annotated[str, typer.Option("--from", help="YYYY-MM")] = "2021-01",
+    last: Annotated[str, typer.Option("--until", help="YYYY-MM")] = "2024-09",
+    dirt: Annotated[float, typer.Option(min=0, max=0.5, help="share of rows broken")] = 0.01,
+    layout: Annotated[str, typer.Option(help="eska_v2 or lean")] = "eska_v2",
+) -> None:
+    """Write synthetic deliveries, and beside them truth.json: what must be found in them."""
+    from pipeline.sample import write_sample
+
+    layout = {"lean": "eska_lean"}.get(layout, layout)
+    made = write_sample(to, lines, seed, Month.parse(first), Month.parse(last), dirt, layout)
+    out.print(f"SINTETIS / SYNTHETIC: {made.files} files, {made.records} records, "
+              f"{made.faults} faults in {to}")  # fmt: skip
+
+
+@app.command()
+def release(
+    public: Annotated[bool, typer.Option("--public", help="make the current one public")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="end the hold of a rollback")] = False,
+    reason: Reason = "",
+) -> None:
+    """Make the current internal release public, or resume publishing after a rollback."""
+    if public == resume:
+        raise typer.BadParameter("say either --public or --resume")
+    request = _request("public" if public else "resume", reason)
+    if public:
+        source = releases.current("internal")
+        if source is None:
+            raise Problem("nothing_published", audience="internal")
+        made = publish.publish("public", builds.find(source["build_id"]), request)
+        request |= {"release_id": made["release_id"], "published": made["published"]}
+        out.print(f"public: {made['release_id']}", releases.database("public"), sep="\n")
+    ledger.record({**request, "exit_code": 0})
+
+
+@app.command(name="releases")
+def list_releases(as_json: Json = False) -> None:
+    """Every release that is kept, oldest first; `*` marks the current one of its audience."""
+    rows = []
+    for audience in releases.AUDIENCES:
+        now = releases.current(audience)
+        for one in releases.every(audience):
+            is_current = bool(now) and now is not None and now["release_id"] == one["release_id"]
+            rows.append({"current": "*" if is_current else "", **one})
+    columns = ["current", "audience", "release_id", "published_at", "newest_landed_at"]
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table("rilis / releases", rows, columns)
+
+
+@app.command()
+def rollback(release_id: str, reason: Reason) -> None:
+    """Point readers at an older release, and hold publishing until `release --resume`."""
+    request = _request("rollback", reason)
+    publish.roll_back(release_id, request)
+    ledger.record({**request, "release_id": release_id, "exit_code": 0})
+    out.print(f"internal: {release_id}")
+
+
+@app.command()
+def verify() -> None:
+    """Re-hash landings and releases and re-check the books; exit 1 when anything has rotted."""
+    wrong = verifying.verify()
+    for line in wrong:
+        err.print(shown(line), style="red")
+    out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@quarantine.command(name="list")
+def quarantine_list(
+    unplaced: Annotated[
+        bool, typer.Option("--unplaced", help="spellings of places that could not be resolved")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Rows set aside by office, month and rule with US$ at stake; or unplaced spellings."""
+    rows = set_aside.unplaced() if unplaced else set_aside.listed()
+    if as_json:
+        _print_json(rows)
+    elif not rows:
+        out.print("kosong / empty")
+    else:
+        _print_table("karantina / quarantine", rows, list(rows[0]))

@@ -1,0 +1,72 @@
+"""Export a build's public face into one DuckDB file that every BI driver in use can read."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline import duck, models
+
+# 2.0's default format is refused by all drivers before it; v1.0.0 is read by all of them.
+STORAGE_VERSION = "v1.0.0"
+TIMESTAMPS = ("published_at", "newest_landed_at")
+CHECK_RESULT = "What Great Expectations found in this build / Temuan Great Expectations"
+DICTIONARY = "Every column of this file, explained / Penjelasan setiap kolom"
+RELEASE = "Where this file comes from, one row / Asal berkas ini, satu baris"
+
+
+def write_database(build: Path, file: Path, audience: str, release: dict[str, Any]) -> None:
+    """Write schemas mart and meta of a build into `file`, sorted by grain, with comments.
+
+    `release` becomes the one row of meta.release. A column without a definition in
+    warehouse/columns.csv is a KeyError: nothing undocumented is published.
+    """
+    with duck.connect(build, read_only=True) as con:
+        con.execute(
+            f"ATTACH {duck.literal(str(file))} AS out "
+            f"(READ_WRITE, STORAGE_VERSION {duck.literal(STORAGE_VERSION)})"
+        )
+        con.execute("CREATE SCHEMA out.mart; CREATE SCHEMA out.meta")
+        for model in models.published(audience):
+            order = ", ".join(duck.identifier(column) for column in model.grain) or "ALL"
+            target = f"out.{model.published_schema}.{model.name}"
+            con.execute(f"CREATE TABLE {target} AS FROM {model.full_name} ORDER BY {order}")
+            _comment(con, "TABLE", target, f"{model.title_en} / {model.title_id}")
+        con.execute("CREATE TABLE out.meta.check_result AS FROM meta.check_result ORDER BY ALL")
+        _comment(con, "TABLE", "out.meta.check_result", CHECK_RESULT)
+        _write_release(con, release)
+        _write_dictionary(con)
+        con.execute("DETACH out")
+
+
+def _write_release(con: duck.Connection, release: dict[str, Any]) -> None:
+    facts = {name: value for name, value in release.items() if name != "trouble"}
+    selects = [
+        f"?::TIMESTAMPTZ AT TIME ZONE 'UTC' AS {name}" if name in TIMESTAMPS else f"? AS {name}"
+        for name in facts
+    ]
+    con.execute(
+        f"CREATE TABLE out.meta.release AS SELECT {', '.join(selects)}", list(facts.values())
+    )
+    _comment(con, "TABLE", "out.meta.release", RELEASE)
+
+
+def _write_dictionary(con: duck.Connection) -> None:
+    """Comment every column and list it in meta.dictionary."""
+    con.execute(
+        "CREATE TABLE out.meta.dictionary (schema_name VARCHAR, table_name VARCHAR, "
+        "column_name VARCHAR, data_type VARCHAR, description_en VARCHAR, description_id VARCHAR)"
+    )
+    _comment(con, "TABLE", "out.meta.dictionary", DICTIONARY)
+    described = models.column_descriptions()
+    columns = con.execute(
+        "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = 'out' ORDER BY schema_name, table_name, column_index"
+    ).fetchall()
+    rows = [(*column, *described[column[2]]) for column in columns]
+    con.executemany("INSERT INTO out.meta.dictionary VALUES (?, ?, ?, ?, ?, ?)", rows)
+    for schema, table, column, _, english, indonesian in rows:
+        name = f"out.{schema}.{table}.{duck.identifier(column)}"
+        _comment(con, "COLUMN", name, f"{english} / {indonesian}")
+
+
+def _comment(con: duck.Connection, kind: str, name: str, text: str) -> None:
+    con.execute(f"COMMENT ON {kind} {name} IS {duck.literal(text)}")

@@ -1,0 +1,291 @@
+"""The whole pipeline on one screen: request → extract → validate → build → publish → conclude.
+
+Each step takes and gives plain JSON, so that Airflow can carry it and the CLI can print it.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import (
+    builds,
+    duck,
+    feeds,
+    land,
+    ledger,
+    load,
+    periods,
+    rank,
+    releases,
+    report,
+    store,
+    suites,
+)
+from pipeline import (
+    extract as extracting,
+)
+from pipeline import (
+    publish as publishing,
+)
+from pipeline import (
+    validate as validating,
+)
+from pipeline.messages import Problem
+from pipeline.settings import settings
+
+Facts = dict[str, Any]
+IDLE = ("unchanged", "missing", "failed")  # states of a source that leave a run nothing to do
+
+
+def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
+    """Every step, one after the other; the report of `conclude`. What the CLI does."""
+    done: list[Facts] = []
+    with suppress(Problem):  # each step has noted its own; conclude tells it
+        tell("1/4 extract")
+        done.append(extract(request))
+        tell("2/4 validate")
+        done.append(validate(request, done[-1]))
+        tell("3/4 build")
+        done.append(build(request, done[-1]))
+        tell("4/4 publish")
+        done.append(publish(request, done[-1]))
+    return conclude(request, *done)
+
+
+@contextmanager
+def _noting(request: Facts) -> Iterator[None]:
+    """Leave a Problem where `conclude` finds it: under Airflow that is another process."""
+    try:
+        yield
+    except Problem as problem:
+        store.write_json(_note(request), problem.as_dict())
+        raise
+
+
+def _note(request: Facts) -> Path:
+    return store.home() / "work" / f"{store.safe_name(request['run_id'])}.problem.json"
+
+
+def request_nightly(
+    run_after: datetime, months_back: int | None = None, newest: str | None = None, who: str = ""
+) -> Facts:
+    """What a nightly run pulls: the newest expected month and the ones before it, every feed."""
+    back = settings().months_back if months_back is None else months_back
+    months = periods.due_months(run_after, back, newest)
+    return _request("nightly", months, None, who or "schedule", "nightly run", force=False)
+
+
+def request_backfill(
+    first: str,
+    last: str,
+    feed: str | None,
+    reason: str,
+    run_after: datetime,
+    force: bool = False,
+    who: str = "",
+) -> Facts:
+    """What a backfill pulls: a range of months as one build. Raises Problem on bad input."""
+    if len(reason.strip()) < 3:
+        raise Problem("no_reason")
+    months = periods.checked_range(first, last, run_after)
+    return _request("backfill", months, feed, who or "operator", reason.strip(), force)
+
+
+def _request(
+    kind: str, months: list[periods.Month], feed: str | None, who: str, reason: str, force: bool
+) -> Facts:
+    return {
+        "run_id": ledger.new_run_id(kind),
+        "kind": kind,
+        "who": who,
+        "reason": reason,
+        "months": [str(month) for month in months],
+        "feeds": [chosen.name for chosen in feeds.chosen(feed)],
+        "force": force,
+        "started_at": store.now().isoformat(),
+    }
+
+
+def _due(request: Facts) -> list[tuple[feeds.Feed, feeds.Slice]]:
+    months = [periods.Month.parse(month) for month in request["months"]]
+    return [
+        (feed, part)
+        for name in request["feeds"]
+        for feed in feeds.chosen(name)
+        for part in feed.slices(months)
+    ]
+
+
+def plan(request: Facts) -> Facts:
+    """What a run would find at the sources, slice by slice; nothing is fetched or written."""
+    rows = []
+    for feed, part in _due(request):
+        known = store.landings(feed.name, part.code)
+        try:
+            found = list(extracting.probe(feed, part, known, force=request["force"]))
+        except Problem as problem:  # one office that can't be reached hides nobody else
+            found = [("failed", problem.text("en"))]
+        rows += [
+            {"feed": feed.name, "slice": part.code, "state": state, "source": source}
+            for state, source in found
+        ]
+    waiting = [one.delivery_id for one in _all_landings() if validating.verdict_of(one) is None]
+    work = bool(waiting) or any(row["state"] not in IDLE for row in rows)
+    return {"rows": rows, "waiting": waiting, "work": work}
+
+
+def extract(request: Facts) -> Facts:
+    """Fetch what is new at the sources and land it as it came. One failing office stops nobody."""
+    due = _due(request)
+
+    def one(feed: feeds.Feed, part: feeds.Slice) -> Facts:
+        known = store.landings(feed.name, part.code)
+        try:
+            fetched = extracting.fetch(feed, part, known, force=request["force"])
+            landed = [land.land(feed, part, file, force=request["force"]) for file in fetched.files]
+        except Problem as problem:
+            return {"slice": part.code, "failed": problem.as_dict()}
+        return {
+            "slice": part.code,
+            "landed": [landing.delivery_id for landing in landed],
+            "unchanged": fetched.unchanged,
+            "missing": fetched.missing,
+        }
+
+    with ThreadPoolExecutor(settings().fetch_threads) as pool:
+        results = list(pool.map(lambda pair: one(*pair), due))
+    return {
+        "landed": [delivery for result in results for delivery in result.get("landed", [])],
+        "unchanged": sum(result.get("unchanged", 0) for result in results),
+        "missing": [result["slice"] for result in results if result.get("missing")],
+        "failed": [
+            {"slice": result["slice"], **result["failed"]}
+            for result in results
+            if "failed" in result
+        ],
+    }
+
+
+def _all_landings() -> list[store.Landing]:
+    return [landing for name in feeds.load_feeds() for landing in store.landings(name)]
+
+
+def validate(request: Facts, extracted: Facts) -> Facts:
+    """Give every landing a verdict under the present rules, those a killed run left behind too."""
+    landings = _all_landings()
+    waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
+    with _noting(request):
+        verdicts = validating.validate(landings)
+    fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
+    return {
+        "validated": len(fresh),
+        "records": sum(verdict["records"] for verdict in fresh),
+        "refused": [v["delivery_id"] for v in fresh if v["verdict"] == "refused"],
+        "quarantined_records": sum(verdict["quarantined_records"] for verdict in fresh),
+    }
+
+
+def build(request: Facts, validated: Facts) -> Facts:
+    """Make one build of all deliveries, unless there is one made of the very same."""
+    with _noting(request):
+        return _build(request)
+
+
+def _build(request: Facts) -> Facts:
+    verdicts = validating.validate(_all_landings())
+    if not verdicts:
+        raise Problem("nothing_delivered")
+    made_from = builds.fingerprint(verdicts)
+    build_id = made_from["build_id"]
+    if builds.exists(build_id):
+        return {"build_id": build_id, "built": False}
+    builds.keep_rules(made_from["rules_sha"])
+    first_months = {name: str(feed.first_month) for name, feed in feeds.load_feeds().items()}
+    with store.new_directory(builds.folder_of(build_id)) as folder:
+        database = folder / builds.DATABASE
+        with duck.connect(database) as con:
+            load.load(con, verdicts, first_months)
+            core = suites.run_suite("core", database)
+            failed = [check.rule_name for check in core if check.stops]
+            if failed:
+                raise Problem("core_failed", rules=", ".join(failed))
+            rank.rank(con)
+            mart = suites.run_suite("mart", database)
+            builds.write_check_results(con, [*core, *mart], verdicts)
+        facts = {
+            **made_from,
+            "made_by": request["run_id"],
+            "made_at": store.now().isoformat(),
+            "newest_landed_at": max(verdict["landed_at"] for verdict in verdicts),
+            "is_synthetic": any(verdict["is_synthetic"] for verdict in verdicts),
+            "gate_failures": [check.rule_name for check in mart if check.stops],
+            "trouble": _trouble(verdicts),
+        }
+        store.write_json(folder / "build.json", facts)
+    return {"build_id": build_id, "built": True}
+
+
+def _trouble(verdicts: list[Facts]) -> list[str]:
+    """What is wrong with the deliveries, in a form that can be compared between builds."""
+    return sorted(
+        f"{v['delivery_id']} {v['verdict']} {v['quarantined_records']}"
+        for v in verdicts
+        if v["verdict"] == "refused" or v["quarantined_records"]
+    )
+
+
+def publish(request: Facts, built: Facts) -> Facts:
+    """Publish the build for the office. If a newer landing got there first, build once more."""
+    with _noting(request):
+        before = releases.current("internal")
+        try:
+            release = publishing.publish("internal", builds.find(built["build_id"]), request)
+        except Problem as problem:
+            if problem.code != "stale_build":
+                raise
+            release = publishing.publish(
+                "internal", builds.find(_build(request)["build_id"]), request
+            )
+    known = before["trouble"] if before else []
+    return {
+        "release_id": release["release_id"],
+        "build_id": release["build_id"],
+        "published": release["published"],
+        "newly_wrong": [line for line in release["trouble"] if line not in known],
+        "still_wrong": [line for line in release["trouble"] if line in known],
+    }
+
+
+def conclude(
+    request: Facts,
+    extracted: Facts | None = None,
+    validated: Facts | None = None,
+    built: Facts | None = None,
+    published: Facts | None = None,
+) -> Facts:
+    """Write the run into the ledger and say what came of it; a missing step has failed.
+
+    exit_code: 0 done or nothing to do · 1 nothing published · 3 published, something newly wrong.
+    """
+    note = _note(request)
+    problem = store.read_json(note) if note.exists() else None
+    steps = {"extract": extracted, "validate": validated, "build": built, "publish": published}
+    missing = [name for name, facts in steps.items() if facts is None]
+    newly_wrong = bool(published and published["newly_wrong"]) or bool(
+        extracted and extracted["failed"]
+    )
+    exit_code = 1 if missing else 3 if newly_wrong else 0
+    entry = {
+        **request,
+        **steps,
+        "exit_code": exit_code,
+        "failed_at": missing[0] if missing else None,
+        "problem": problem,
+        "finished_at": store.now().isoformat(),
+    }
+    ledger.record(entry)
+    note.unlink(missing_ok=True)
+    return {**entry, "text_en": report.text(entry, "en"), "text_id": report.text(entry, "id")}

@@ -1,0 +1,91 @@
+"""Publish: gate a build, write its release, and move the link that readers follow."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from pipeline import duck, export, ledger, page, releases, store
+from pipeline.builds import Build
+from pipeline.messages import Problem
+
+FROM_BUILD = ("newest_landed_at", "rules_sha", "code_sha", "duckdb_version", "is_synthetic")
+
+
+def publish(audience: str, build: Build, request: dict[str, Any]) -> dict[str, Any]:
+    """Publish a build for `internal` or `public`; gives release.json and `published`.
+
+    `published` is false when the current release was already made from this build. Current stays
+    where it is in each Problem: `gate_failed` (a critical expectation of the mart suite),
+    `no_audit` (real data can't be made public before the disclosure audit is there),
+    `publishing_held` (after a rollback), `stale_build` (current knows a later landing), `locked`.
+    """
+    _check(audience, build)
+    now = releases.current(audience)
+    if now and now["build_id"] == build.build_id:
+        return {**now, "published": False}
+    published_at = store.now()
+    release: dict[str, Any] = {
+        "release_id": f"{store.stamp(published_at)}-{build.build_id[:8]}",
+        "audience": audience,
+        "build_id": build.build_id,
+        "published_at": published_at.isoformat(),
+        "previous_release_id": now["release_id"] if now else None,
+        **{name: build.facts[name] for name in FROM_BUILD},
+    }
+    if audience == "internal":
+        # Public meta holds no person and no free text (METHOD.md).
+        release |= {"published_by": request["who"], "reason": request["reason"]}
+        release |= {"trouble": build.facts["trouble"]}
+    final = store.home() / audience / "releases" / release["release_id"]
+    with store.new_directory(final, mode=0o755) as folder:
+        _fill(folder, build, audience, release)
+    with store.lock("publish", request["run_id"]):
+        _check(audience, build)  # another run may have published while this one wrote its files
+        store.switch_link(releases.link(audience), final)
+    return {**release, "published": True}
+
+
+def _check(audience: str, build: Build) -> None:
+    if build.facts["gate_failures"]:
+        failures = ", ".join(build.facts["gate_failures"])
+        raise Problem("gate_failed", build_id=build.build_id, failures=failures)
+    if audience == "public" and not build.facts["is_synthetic"]:
+        raise Problem("no_audit", build_id=build.build_id)
+    held = ledger.hold()
+    if held:
+        raise Problem("publishing_held", run_id=held["run_id"], reason=held["reason"])
+    now = releases.current(audience)
+    if now and now["newest_landed_at"] > build.facts["newest_landed_at"]:
+        raise Problem("stale_build", build_id=build.build_id, release_id=now["release_id"])
+
+
+def _fill(folder: Path, build: Build, audience: str, release: dict[str, Any]) -> None:
+    """Every file of a release, all from one build; summed, then read-only."""
+    export.write_database(build.database, folder / releases.DATABASE, audience, release)
+    with duck.connect(folder / releases.DATABASE, read_only=True) as con:
+        store.write_atomic(folder / "index.html", page.render(con).encode())
+        store.write_atomic(folder / "control_totals.csv", _control_totals(con))
+    store.write_json(folder / "release.json", release)
+    files = sorted(folder.iterdir())
+    sums = "".join(f"{store.sha256_of(file)}  {file.name}\n" for file in files)
+    store.write_atomic(folder / "SHA256SUMS", sums.encode())
+    for file in folder.iterdir():
+        file.chmod(store.PUBLISHED_FILE)
+
+
+def _control_totals(con: duck.Connection) -> bytes:
+    """meta.control_total as CSV: what a reader's own sums must give."""
+    result = con.execute("FROM meta.control_total ORDER BY ALL")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column[0] for column in result.description or []])
+    writer.writerows(result.fetchall())
+    return text.getvalue().encode()
+
+
+def roll_back(release_id: str, request: dict[str, Any], audience: str = "internal") -> None:
+    """Point current at another release. Raises Problem `no_release`, `locked`."""
+    folder = releases.folder_of(audience, release_id)
+    with store.lock("rollback", request["run_id"]):
+        store.switch_link(releases.link(audience), folder)

@@ -1,0 +1,138 @@
+"""What a run says when it is over: one message, in Indonesian or English, that says what to do."""
+
+from collections import defaultdict
+from typing import Any
+
+from babel.numbers import format_decimal
+
+from pipeline import duck, releases
+
+SHOWN_TROUBLE = 10
+SHOWN_SLICES = 5
+WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "run": "Run {run_id} ({kind}), months {first} to {last}.",
+        "received": "Received: {landed} new deliveries, {unchanged} unchanged, {missing} missing.",
+        "failed": "Could not fetch {slice}: {text}",
+        "validated": "Validated: {validated} deliveries, {records} records.",
+        "stopped": "FAILED at {step}; nothing was published, the current release stays. {text}",
+        "books": "Books of the release: {books}.",
+        "reasons": "Commonest reasons for quarantine: {reasons}.",
+        "published": "Published internal release {release_id}.",
+        "unchanged": "Nothing new: the current release {release_id} stays.",
+        "newly": "Newly wrong ({count}):",
+        "still": "Known and unchanged trouble: {count}; see `ipska quarantine list`.",
+        "refused": "{slice}: refused ({id})",
+        "set_aside": "{slice}: {count} records set aside",
+        "synthetic": "SYNTHETIC DATA: these figures are made up.",
+        "where": "Database: {database}\nPage: {page}",
+        "next": "Next: ipska status · ipska rank --period-kind ytd --baseline years_3 · "
+        "ipska quarantine list · ipska quarantine list --unplaced",
+        "log": "See the log of that step.",
+    },
+    "id": {
+        "run": "Proses {run_id} ({kind}), bulan {first} sampai {last}.",
+        "received": "Diterima: {landed} kiriman baru, {unchanged} tetap, {missing} belum ada.",
+        "failed": "Gagal mengambil {slice}: {text}",
+        "validated": "Divalidasi: {validated} kiriman, {records} baris.",
+        "stopped": "GAGAL pada {step}; tidak ada yang diterbitkan, rilis sekarang tetap. {text}",
+        "books": "Pembukuan rilis: {books}.",
+        "reasons": "Alasan karantina tersering: {reasons}.",
+        "published": "Rilis internal {release_id} diterbitkan.",
+        "unchanged": "Tidak ada yang baru: rilis sekarang {release_id} tetap.",
+        "newly": "Masalah baru ({count}):",
+        "still": "Masalah lama yang tidak berubah: {count}; lihat `ipska quarantine list`.",
+        "refused": "{slice}: ditolak ({id})",
+        "set_aside": "{slice}: {count} baris dikarantina",
+        "synthetic": "DATA SINTETIS: angka ini buatan.",
+        "where": "Basis data: {database}\nHalaman: {page}",
+        "next": "Lanjut: ipska status · ipska rank --period-kind ytd --baseline years_3 · "
+        "ipska quarantine list · ipska quarantine list --unplaced",
+        "log": "Lihat log langkah itu.",
+    },
+}
+
+
+def text(entry: dict[str, Any], language: str) -> str:
+    """The message of one ledger entry. Books and reasons are those of the current release."""
+    words = WORDS[language]
+    lines = [words["run"].format(**entry, first=entry["months"][0], last=entry["months"][-1])]
+    if extracted := entry["extract"]:
+        lines.append(
+            words["received"].format(
+                landed=len(extracted["landed"]),
+                unchanged=extracted["unchanged"],
+                missing=len(extracted["missing"]),
+            )
+        )
+        lines += _failed(extracted["failed"], language)
+    if entry["validate"]:
+        lines.append(words["validated"].format(**entry["validate"]))
+    if entry["failed_at"]:
+        why = entry["problem"][language] if entry["problem"] else words["log"]
+        lines.append(words["stopped"].format(step=entry["failed_at"], text=why))
+    if published := entry["publish"]:
+        key = "published" if published["published"] else "unchanged"
+        lines.append(words[key].format(**published))
+        lines += release_lines(language)
+        if new := published["newly_wrong"]:
+            lines.append(words["newly"].format(count=len(new)))
+            lines += [f"  {_trouble(line, language)}" for line in new[:SHOWN_TROUBLE]]
+            if len(new) > SHOWN_TROUBLE:
+                lines.append(f"  … {len(new) - SHOWN_TROUBLE}")
+        if known := published["still_wrong"]:
+            lines.append(words["still"].format(count=len(known)))
+    lines.append(words["next"])
+    return "\n".join(lines)
+
+
+def _failed(failed: list[dict[str, str]], language: str) -> list[str]:
+    """One line per cause, not per slice: an unmounted share fails them all in one way."""
+    slices = defaultdict(list)
+    for one in failed:
+        slices[one[language]].append(one["slice"])
+    return [
+        WORDS[language]["failed"].format(slice=_some(names), text=text)
+        for text, names in slices.items()
+    ]
+
+
+def _trouble(line: str, language: str) -> str:
+    """One line of a build's `trouble`: which slice, and whether it was refused or how much of it
+    was set aside."""
+    delivery_id, verdict, quarantined = line.split(" ")
+    what = "refused" if verdict == "refused" else "set_aside"
+    slice_code = delivery_id.split("/")[1]
+    return WORDS[language][what].format(slice=slice_code, count=quarantined, id=delivery_id)
+
+
+def _some(names: list[str]) -> str:
+    more = f" … ({len(names)})" if len(names) > SHOWN_SLICES else ""
+    return ", ".join(names[:SHOWN_SLICES]) + more
+
+
+def release_lines(language: str) -> list[str]:
+    """The current internal release: books, commonest reasons for quarantine, where it lies."""
+    words = WORDS[language]
+    database = releases.database("internal")
+    with duck.connect(database, read_only=True) as con:
+        books = con.execute(
+            "SELECT state, sum(records)::BIGINT FROM meta.ledger GROUP BY state ORDER BY state"
+        ).fetchall()
+        reasons = con.execute(
+            "SELECT rule_name, unexpected FROM meta.check_result WHERE suite_name = 'row' "
+            "AND severity = 'critical' AND unexpected > 0 ORDER BY unexpected DESC, rule_name "
+            "LIMIT 3"
+        ).fetchall()
+        synthetic = con.execute("SELECT is_synthetic FROM meta.release").fetchall()[0][0]
+    number = {"en": "en_US", "id": "id_ID"}[language]
+
+    def listed(pairs: list[tuple[str, int]]) -> str:
+        return ", ".join(f"{n} {format_decimal(count, locale=number)}" for n, count in pairs) or "–"
+
+    lines = [words["books"].format(books=listed(books))]
+    lines.append(words["reasons"].format(reasons=listed(reasons)))
+    lines.append(words["where"].format(database=database, page=database.parent / "index.html"))
+    if synthetic:
+        lines.append(words["synthetic"])
+    return lines

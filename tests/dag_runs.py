@@ -1,0 +1,120 @@
+"""Runs both DAGs for test_dags.py, in a process and an AIRFLOW_HOME of their own.
+
+`python dag_runs.py CASES RESULTS`: reads a list of cases (JSON), writes what came of them.
+"""
+
+import contextlib
+import io
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+Facts = dict[str, Any]
+
+
+def moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def parse() -> tuple[dict[str, Any], Facts]:
+    """Both DAGs, and what parsing them did."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    before = set(sys.modules)
+    bag = DagBag()
+    facts = {
+        "errors": bag.import_errors,
+        "dags": sorted(bag.dags),
+        "imported": sorted(name for name in set(sys.modules) - before),
+    }
+    return dict(bag.dags), facts
+
+
+def shape(dag: Any) -> Facts:
+    return {
+        "tasks": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
+        "retries": {task.task_id: task.retries for task in dag.tasks},
+        "start_date": dag.start_date.isoformat(),
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "doc": dag.doc_md,
+        "params": {name: dag.params.get_param(name).dump() for name in dag.params},
+    }
+
+
+def due(dag: Any, after: str) -> str:
+    """When the scheduler starts the first run after a moment."""
+    from airflow.serialization.encoders import coerce_to_core_timetable
+    from airflow.timetables.base import TimeRestriction
+
+    timetable = coerce_to_core_timetable(dag.timetable)
+    restriction = TimeRestriction(datetime.fromisoformat(after), None, True)
+    info = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    return str(info.run_after.astimezone(UTC).isoformat())
+
+
+def asked(dag: Any, run_after: str, params: Facts) -> list[str] | str:
+    """The months that the first task asks for, or the code of its Problem."""
+    from pipeline.messages import Problem
+
+    run = SimpleNamespace(
+        run_after=datetime.fromisoformat(run_after), logical_date=None, triggering_user_name=None
+    )
+    try:
+        months: list[str] = dag.get_task("request").python_callable(params, run)["months"]
+        return months
+    except Problem as problem:
+        return problem.code
+
+
+def run(dag: Any, case: Facts) -> Facts:
+    """One run, as Airflow does it; by default without a logical date, as an API trigger may be."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    from pipeline.messages import Problem
+
+    for path, text in case.get("write", {}).items():
+        Path(path).write_text(text, "utf-8")
+    broken = contextlib.nullcontext()
+    if step := case.get("break"):
+        broken = patch(f"pipeline.flow.{step}", side_effect=Problem("bad_month", value="broken"))
+    out = io.StringIO()
+    try:
+        with broken, contextlib.redirect_stdout(out):
+            done = dag.test(
+                run_after=moment(case["run_after"]),
+                logical_date=moment(case.get("logical_date")),
+                run_conf=case.get("conf"),
+            )
+    except ParamValidationError as error:
+        return {"state": "rejected", "error": str(error)}
+    tasks = done.get_task_instances()
+    return {
+        "state": str(done.state),
+        "tasks": {task.task_id: str(task.state) for task in tasks},
+        "tries": {task.task_id: task.try_number for task in tasks},
+        "out": out.getvalue(),
+    }
+
+
+def main(cases: list[Facts]) -> Facts:
+    from airflow.utils import db
+
+    db.initdb()
+    dags, parsed = parse()
+    nightly, backfill = dags["ipska_nightly"], dags["ipska_backfill"]
+    results: Facts = {"parsed": parsed, "shape": {name: shape(dags[name]) for name in dags}}
+    results["due"] = due(nightly, "2024-09-30T12:00:00+00:00")
+    for case in cases:
+        dag = {"nightly": nightly, "backfill": backfill}[case["dag"]]
+        done = run(dag, case) if case["how"] == "run" else asked(dag, **case["ask"])
+        results[case["name"]] = done
+    return results
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(json.dumps(main(json.loads(Path(sys.argv[1]).read_text()))))
