@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,10 @@ from pipeline.settings import settings
 from pipeline.suites import Check
 
 DATABASE = "warehouse.duckdb"
+CHECK_RESULT = """
+    suite_name VARCHAR, rule_name VARCHAR, severity VARCHAR, evaluated BIGINT, unexpected BIGINT,
+    note_en VARCHAR, note_id VARCHAR
+"""
 
 
 @dataclass(frozen=True)
@@ -75,37 +79,22 @@ def write_check_results(
     """Write meta.check_result, one row per suite and rule: what was evaluated, what was not as
     expected. The row and delivery suites' rows are sums over the deliveries that are current.
     """
-    con.execute(
-        "CREATE TABLE meta.check_result (suite_name VARCHAR, rule_name VARCHAR, severity VARCHAR, "
-        "evaluated BIGINT, unexpected BIGINT, note_en VARCHAR, note_id VARCHAR)"
-    )
-    current = {
-        row[0]
-        for row in con.execute(
-            "SELECT delivery_id FROM core.delivery WHERE state = 'current'"
-        ).fetchall()
-    }
-    rows: dict[tuple[str, str, str, str, str], list[int]] = {}
-    found = [
-        (one["suite"], one["rule_name"], one["severity"], one["note_en"], one["note_id"],
-         one["evaluated"], one["unexpected"])
-        for verdict in verdicts
-        if verdict["delivery_id"] in current
-        for one in verdict["checks"]
-    ]  # fmt: skip
-    found += [
-        (one.suite, one.rule_name, one.severity, one.note_en, one.note_id, one.evaluated,
-         one.unexpected)
-        for one in checks
-    ]  # fmt: skip
-    for *key, evaluated, unexpected in found:
-        total = rows.setdefault(tuple(key), [0, 0])
-        total[0] += evaluated
-        total[1] += unexpected
-    con.executemany(
-        "INSERT INTO meta.check_result VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            [suite, rule, severity, *rows[suite, rule, severity, en, indonesian], en, indonesian]
-            for suite, rule, severity, en, indonesian in sorted(rows)
-        ],
-    )
+    found = con.execute("SELECT delivery_id FROM core.delivery WHERE state = 'current'").fetchall()
+    current = {delivery_id for (delivery_id,) in found}
+    told = [one for v in verdicts if v["delivery_id"] in current for one in v["checks"]]
+    told += [asdict(check) for check in checks]
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in told:
+        row = rows.setdefault(
+            (one["suite"], one["rule_name"]),
+            {
+                "suite_name": one["suite"],
+                **{name: one[name] for name in ("rule_name", "severity", "note_en", "note_id")},
+                "evaluated": 0,
+                "unexpected": 0,
+            },
+        )
+        row["evaluated"] += one["evaluated"]
+        row["unexpected"] += one["unexpected"]
+    con.execute(f"CREATE TABLE meta.check_result ({CHECK_RESULT})")
+    duck.insert(con, "meta.check_result", list(rows.values()))

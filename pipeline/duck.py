@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -37,6 +38,12 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:
     if limit.threads:
         connection.execute(f"SET threads = {int(limit.threads)}")
     return connection
+
+
+def insert(con: Connection, table: str, rows: list[dict[str, Any]]) -> None:
+    """Insert rows by column name in one statement; executemany takes 3 s for 500 of them."""
+    if rows:
+        con.execute(f"INSERT INTO {table} BY NAME SELECT unnest(?, recursive := true)", [rows])
 
 
 def literal(value: str | bool | int) -> str:

@@ -8,6 +8,14 @@ from pipeline import duck, models
 # 2.0's default format is refused by all drivers before it; v1.0.0 is read by all of them.
 STORAGE_VERSION = "v1.0.0"
 TIMESTAMPS = ("published_at", "newest_landed_at")
+NAMES = (
+    "schema_name",
+    "table_name",
+    "column_name",
+    "data_type",
+    "description_en",
+    "description_id",
+)
 CHECK_RESULT = "What Great Expectations found in this build / Temuan Great Expectations"
 DICTIONARY = "Every column of this file, explained / Penjelasan setiap kolom"
 RELEASE = "Where this file comes from, one row / Asal berkas ini, satu baris"
@@ -51,21 +59,18 @@ def _write_release(con: duck.Connection, release: dict[str, Any]) -> None:
 
 def _write_dictionary(con: duck.Connection) -> None:
     """Comment every column and list it in meta.dictionary."""
-    con.execute(
-        "CREATE TABLE out.meta.dictionary (schema_name VARCHAR, table_name VARCHAR, "
-        "column_name VARCHAR, data_type VARCHAR, description_en VARCHAR, description_id VARCHAR)"
-    )
+    con.execute(f"CREATE TABLE out.meta.dictionary ({', '.join(f'{n} VARCHAR' for n in NAMES)})")
     _comment(con, "TABLE", "out.meta.dictionary", DICTIONARY)
     described = models.column_descriptions()
     columns = con.execute(
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
         "WHERE database_name = 'out' ORDER BY schema_name, table_name, column_index"
     ).fetchall()
-    rows = [(*column, *described[column[2]]) for column in columns]
-    con.executemany("INSERT INTO out.meta.dictionary VALUES (?, ?, ?, ?, ?, ?)", rows)
-    for schema, table, column, _, english, indonesian in rows:
-        name = f"out.{schema}.{table}.{duck.identifier(column)}"
-        _comment(con, "COLUMN", name, f"{english} / {indonesian}")
+    rows = [dict(zip(NAMES, (*column, *described[column[2]]), strict=True)) for column in columns]
+    duck.insert(con, "out.meta.dictionary", rows)
+    for row in rows:
+        name = f"out.{row['schema_name']}.{row['table_name']}.{duck.identifier(row['column_name'])}"
+        _comment(con, "COLUMN", name, f"{row['description_en']} / {row['description_id']}")
 
 
 def _comment(con: duck.Connection, kind: str, name: str, text: str) -> None:

@@ -63,6 +63,7 @@ def land(
             "feed": feed.name,
             "layout": feed.layout,
             "refusal": refusal.as_dict() if refusal else None,
+            "forced": force,
         }
         delivery_id = f"{feed.name}/{store.safe_name(part.code)}/{name}"
         with store.new_directory(store.home() / "landing" / delivery_id) as folder:

@@ -103,7 +103,7 @@ def _compare_header(header: str, names: list[str], layout: Layout) -> list[str]:
         return extra
     for delimiter in DELIMITERS:
         known = set(layout.columns) & set(_split(header, delimiter, layout.quote))
-        if len(known) > 1 > len(layout.columns) - len(missing) - 1:
+        if len(known) > max(1, len(layout.columns) - len(missing)):
             raise Problem("wrong_delimiter", found=repr(delimiter), expected=repr(layout.delimiter))
     similar = [f"{n} ≈ {m}" for n in missing for m in get_close_matches(n, extra, 1, 0.6)]
     raise Problem(

@@ -67,6 +67,8 @@ TABLES = (
     *("fault", "redelivery", "change", "certificate", "file", "version"),
     *("outcome", "counted", "region_month", "truth_fault", "story"),
 )
+# What nobody reads once the table on the left is made: of 10 million lines, 0.5 GB each.
+LAST_READ_BY = {"member": "root", "application": "member", "certificate": "application"}
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,8 @@ def _make_tables(connection: duck.Connection) -> None:
     for name in TABLES:
         sql = (SQL / f"{name}.sql").read_text("utf-8")
         connection.execute(f"CREATE TABLE {name} AS {sql}")
+        if name in LAST_READ_BY:
+            connection.execute(f"DROP TABLE {LAST_READ_BY[name]}")
 
 
 def _load_csv(connection: duck.Connection, table: str, file: Path, types: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,11 +34,11 @@ def validate(landings: list[Landing]) -> list[Verdict]:
     `suite_error`, `rule_undecided`, `findings_differ` or `records_lost`; nothing that already has
     a verdict is touched then, and the next call does the rest.
     """
-    known = {landing.delivery_id: verdict_of(landing) for landing in landings}
-    waiting = [landing for landing in landings if known[landing.delivery_id] is None]
+    verdicts = {one.delivery_id: found for one in landings if (found := verdict_of(one))}
+    waiting = [landing for landing in landings if landing.delivery_id not in verdicts]
     if waiting:
-        known |= _judge(waiting)
-    return [verdict for landing in landings if (verdict := known[landing.delivery_id])]
+        verdicts |= _judge(waiting)
+    return [verdicts[landing.delivery_id] for landing in landings]
 
 
 def verdict_of(landing: Landing) -> Verdict | None:
@@ -48,7 +49,7 @@ def verdict_of(landing: Landing) -> Verdict | None:
 
 
 def rules_sha(layout_name: str) -> str:
-    """SHA-256 of all that decides a verdict: layout, suites, reference lists, code, libraries.
+    """SHA-256 of all that decides a verdict: layout, suites, reference lists and our own code.
 
     Seeds that are looked up in load (places, issuers, scopes) are no part: a new alias there
     re-validates nothing.
@@ -68,10 +69,9 @@ def rules_sha(layout_name: str) -> str:
 
 @cache
 def _sha_of(files: tuple[tuple[Path, int, int], ...]) -> str:
-    digest = hashlib.sha256(store.sha256_of_trees(*(file for file, *_ in files)).encode())
-    for library in ("great-expectations", "duckdb", "pycountry"):
-        digest.update(f"{library} {version(library)}\n".encode())
-    return digest.hexdigest()
+    names_of_countries = f"pycountry {version('pycountry')}"
+    content = store.sha256_of_trees(*(file for file, *_ in files))
+    return hashlib.sha256(f"{content} {names_of_countries}".encode()).hexdigest()
 
 
 def _place(folder: str, landing: Landing, rules: str) -> Path:
@@ -97,42 +97,45 @@ class _Case:
 
 def _judge(waiting: list[Landing]) -> dict[str, Verdict]:
     """Verdicts of landings that have none, by delivery_id."""
-    with _work_folder() as folder:
-        database = folder / "batch.duckdb"
-        with duck.connect(database) as con:
-            conform.prepare(con)
-            # With two threads DuckDB gathers what it inserts twice: double the time, measured.
-            con.execute("SET threads = 1")
-            verdicts: dict[str, Verdict] = {}
-            cases, used = [], {}
-            for number, landing in enumerate(waiting):
-                layout = layouts.load_layout(landing.manifest["layout"])
-                if layout.name not in used:
-                    reading.check_layout(con, layout)
-                    used[layout.name] = layout
-                case = _Case(number, landing, rules_sha(layout.name))
-                if _read(con, case, layout, folder):
-                    cases.append(case)
-                else:
-                    verdicts[landing.delivery_id] = _refuse(case)
-            threads = settings().threads
-            con.execute(f"SET threads = {threads}" if threads else "RESET threads")
-            if cases:
-                conform.conform(con, list(used.values()))
-                _judge_rows(con, database, cases)
-                conform.settle(con, list(used.values()))
-                _judge_deliveries(con, database, cases)
-                stats = _stats(con)
-                cursors = [con.cursor() for _ in cases]
-                with ThreadPoolExecutor() as pool:
-                    done = pool.map(_conclude, cursors, cases, [stats[c.number] for c in cases])
-                    verdicts |= {verdict["delivery_id"]: verdict for verdict in done}
+    names = sorted({landing.manifest["layout"] for landing in waiting})
+    used = {name: layouts.load_layout(name) for name in names}
+    verdicts: dict[str, Verdict] = {}
+    with _work_folder() as folder, duck.connect(folder / "batch.duckdb") as con:
+        con.execute("PRAGMA disable_checkpoint_on_shutdown")  # the file is thrown away
+        conform.prepare(con)
+        for layout in used.values():
+            reading.check_layout(con, layout)
+        # With two threads DuckDB gathers what it inserts twice: double the time, measured.
+        con.execute("SET threads = 1")
+        cases = []
+        for number, landing in enumerate(waiting):
+            case = _Case(number, landing, rules_sha(landing.manifest["layout"]))
+            if _read(con, case, used[landing.manifest["layout"]], folder):
+                cases.append(case)
+            else:
+                verdicts[landing.delivery_id] = _refuse(case)
+        threads = settings().threads
+        con.execute(f"SET threads = {threads}" if threads else "RESET threads")
+        if cases:
+            conform.conform(con, list(used.values()))
+            _judge_rows(con, folder / "batch.duckdb", cases)
+            conform.settle(con, list(used.values()))
+            _judge_deliveries(con, folder / "batch.duckdb", cases)
+            cursors, stats = [con.cursor() for _ in cases], _stats(con)
+            with ThreadPoolExecutor() as pool:
+                done = pool.map(_conclude, cursors, cases, [stats[c.number] for c in cases])
+                verdicts |= {verdict["delivery_id"]: verdict for verdict in done}
     return verdicts
 
 
 @contextmanager
 def _work_folder() -> Iterator[Path]:
-    folder = store.home() / "work" / f"validate-{uuid.uuid4().hex}"
+    """A folder that is gone afterwards; what a killed call left behind goes after a day."""
+    root = store.home() / "work"
+    for old in root.glob("validate-*"):
+        if time.time() - old.stat().st_mtime > 86_400:
+            shutil.rmtree(old, ignore_errors=True)
+    folder = root / f"validate-{uuid.uuid4().hex}"
     folder.mkdir(mode=store.PRIVATE)
     try:
         yield folder
@@ -248,10 +251,11 @@ def _conclude(con: duck.Connection, case: _Case, stat: dict[str, Any]) -> Verdic
     if case.problems:
         return _refuse(case)
     accepted = quarantined = 0
-    if stat["accepted_records"]:
-        accepted = _write(con, case, "accepted", "line.parquet")
-    if stat["quarantined_records"]:
-        quarantined = _write(con, case, "quarantine", "row.parquet")
+    with con:  # a cursor of this case's own
+        if stat["accepted_records"]:
+            accepted = _write(con, case, "accepted", "line.parquet")
+        if stat["quarantined_records"]:
+            quarantined = _write(con, case, "quarantine", "row.parquet")
     if accepted + quarantined != case.records:
         raise Problem(
             "records_lost",
@@ -293,6 +297,7 @@ def _commit(case: _Case, verdict: str, stat: dict[str, Any]) -> Verdict:
         "layout": landing.manifest["layout"],
         "landed_at": landing.manifest["landed_at"],
         "extracted_at": landing.manifest["extracted_at"],
+        "forced": landing.manifest["forced"],
         "rules_sha": case.rules,
         "verdict": verdict,
         "problems": case.problems,

@@ -102,6 +102,7 @@ def land(
         "token": "",
         "file_name": f"SINTETIS_{office}_{month}_20221105T080000.csv",
         "extracted_at": "2022-11-05T01:00:00+00:00",
+        "forced": False,
         "landed_at": landed_at.isoformat(),
         "office": office,
         "month": month,

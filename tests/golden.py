@@ -92,6 +92,7 @@ def deliver(
         "month": month,
         "landed_at": landed_at,
         "extracted_at": None,
+        "forced": False,
         "rules_sha": RULES_SHA,
         "verdict": "accepted",
         "problems": [],

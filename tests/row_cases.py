@@ -88,6 +88,7 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         ] + [
             ([{**HALF, "fob_peb": "9" * 40}, {**SECOND, **HALF}], [{"fob_readable"}, SIBLING]),
             ([{**NO_TOTALS, "fob_dokumen": "1e400"}], [{"fob_readable"}]),
+            ([{"fob_peb": "1.000.000.000.000,00"}], [{"fob_readable"}]),
         ],
     ),
     "fob_present": (

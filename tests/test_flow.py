@@ -197,6 +197,25 @@ def test_a_corrupt_delivery_is_refused_and_the_others_are_published(root: Path) 
     assert repeated["exit_code"] == 0
 
 
+def test_an_older_extract_counts_only_by_force(root: Path) -> None:
+    newest = sorted((root / "deliveries" / "KRW").glob("*_2024-08_*.csv"))[-1]
+    older = newest.with_name("SINTETIS_KRW_2024-08_20240901T000001.csv")
+    older.write_bytes(b"".join(newest.read_bytes().splitlines(keepends=True)[:-1]))
+    refused = again("an older extract")
+    assert [one.split("/")[1] for one in refused["validate"]["refused"]] == ["KRW_2024-08"]
+    reason = "the office took its newer extract back"
+    forced = flow.request_backfill("2024-08", "2024-08", None, reason, store.now(), force=True)
+    report = flow.run(forced, tell=lambda _: None)
+    (landed,) = report["extract"]["landed"]
+    assert report["publish"]["published"]
+    current = query(
+        releases.database("internal"),
+        "SELECT delivery_id FROM meta.delivery "
+        "WHERE slice_code = 'KRW_2024-08' AND state = 'current'",
+    )
+    assert current == [(landed,)]
+
+
 def test_a_failed_gate_keeps_the_current_release(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

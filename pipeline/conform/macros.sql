@@ -15,9 +15,11 @@ CREATE MACRO text_of(value) AS
 CREATE MACRO plain_number(value) AS
     replace(replace(value, getvariable('thousands_mark'), ''), getvariable('decimal_mark'), '.');
 
+-- No certificate is worth 10^12 of any currency it is written in; two amounts of 18 digits would
+-- overflow a sum in load, and one bad delivery would stop the build of all.
 CREATE MACRO money(value) AS
     CASE WHEN regexp_full_match(value, getvariable('money_pattern'))
-        THEN TRY_CAST(plain_number(value) AS DECIMAL(18, 2)) END;
+        THEN TRY_CAST(TRY_CAST(plain_number(value) AS DECIMAL(14, 2)) AS DECIMAL(18, 2)) END;
 
 CREATE MACRO weight(value) AS
     CASE WHEN regexp_full_match(value, getvariable('weight_pattern'))
