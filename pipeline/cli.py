@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -266,7 +267,18 @@ def sample(
     from pipeline.sample import write_sample
 
     layout = {"lean": "eska_lean"}.get(layout, layout)
-    made = write_sample(to, lines, seed, Month.parse(first), Month.parse(last), dirt, layout)
+    months = Month.parse(first), Month.parse(last)
+    with Progress(console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task("sample", total=None)
+        made = write_sample(
+            to,
+            lines,
+            seed,
+            *months,
+            dirt,
+            layout,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
     out.print(f"SINTETIS / SYNTHETIC: {made.files} files, {made.records} records, "
               f"{made.faults} faults in {to}")  # fmt: skip
 
