@@ -43,12 +43,6 @@ def read(
     """
     data = records.open_bytes(payload)
     found = records.scan(data, layout.delimiter, layout.quote)
-    if found.is_mixed:
-        # The reader stops at the first line that ends otherwise, or loses half the rows.
-        payload = work / f"{number}.csv"
-        records.write_with_lf(data, payload)
-        data = records.open_bytes(payload)
-        found = records.scan(data, layout.delimiter, layout.quote)
     header = data[found.starts[0] : found.ends[0]].decode()
     names = _split(header, layout.delimiter, layout.quote)
     extra = _compare_header(header, names, layout)
@@ -56,22 +50,18 @@ def read(
     if line:
         raise Problem("quote_unclosed", line=line)
 
+    # Mixed line ends stop the reader, or cost half the rows. Where it rejects it can't be relied
+    # on: it names the wrong place for text after a quote, and lets one field too many pass when
+    # that is empty, though all before it may have shifted. So it gets to see neither.
+    if found.is_mixed or not found.is_sound.all():
+        payload = work / f"{number}.csv"
+        records.write_sound(data, found, payload)
     first_row = int(con.execute("SELECT count(*) FROM raw").fetchall()[0][0])
-    rows = _read_csv(con, number, payload, layout, names, extra, found)
-    rejected = np.empty(0, np.int64)
-    if rows < len(found) - 1:
-        rejected = _rejected(con, payload)
-    # The reader puts a record at its first byte, or in the line end before it.
-    indexes = np.searchsorted(found.ends, rejected, side="right")
-    agrees = rows + len(np.unique(indexes)) == len(found) - 1
-    if not agrees or np.any(rejected > found.starts[np.minimum(indexes, len(found) - 1)]):
-        raise Problem(
-            "records_do_not_reconcile",
-            physical=len(found) - 1,
-            read=rows,
-            rejected=len(rejected),
-        )
-    _note_odd(con, number, first_row, data, found, indexes)
+    rows = _read_csv(con, number, payload, layout, names, extra)
+    broken = len(found) - int(found.is_sound.sum())
+    if rows + broken != len(found) - 1:
+        raise Problem("records_do_not_reconcile", physical=len(found) - 1, read=rows, broken=broken)
+    _note_odd(con, number, first_row, data, found)
     warnings = [Problem("new_columns", names=", ".join(sorted(extra)))] if extra else []
     return first_row, len(found) - 1, warnings
 
@@ -123,7 +113,6 @@ def _read_csv(
     layout: Layout,
     names: list[str],
     extra: list[str],
-    found: records.Scan,
 ) -> int:
     """Append the file to `raw`; how many rows the reader gave.
 
@@ -138,8 +127,6 @@ def _read_csv(
         pairs = ", ".join(f"{duck.literal(name)}, {column[name]}" for name in extra)
         chosen["extra"] = f"json_object({pairs})"
     types = ", ".join(f"'{one}': 'VARCHAR'" for one in column.values())
-    # Beside embedded line ends the reader must not cut the file into pieces that it reads at once.
-    parallel = "true" if np.array_equal(found.lines, found.last_lines) else "false"
     limit, size = 2 * records.MAX_RECORD_BYTES, payload.stat().st_size
     inserted = con.execute(
         f"INSERT INTO raw ({', '.join(chosen)}) SELECT {', '.join(chosen.values())} FROM read_csv("
@@ -148,56 +135,27 @@ def _read_csv(
         f"quote = {duck.literal(layout.quote)}, escape = {duck.literal(layout.quote)}, "
         f"strict_mode = true, null_padding = false, store_rejects = true, "
         f"max_line_size = {limit}, buffer_size = {max(limit, min(size, 32_000_000))}, "
-        f"parallel = {parallel})"
+        # Not in pieces at once: a line end inside quotes may look like the end of a record.
+        "parallel = false)"
     )
     return int(inserted.fetchall()[0][0])
 
 
-def _rejected(con: duck.Connection, payload: Path) -> records.Numbers:
-    """Where the records lie that the reader rejected; it may name several errors of one."""
-    rejected = con.execute(
-        "SELECT DISTINCT line_byte_position - 1 FROM reject_errors "
-        "JOIN reject_scans USING (scan_id, file_id) WHERE file_path = ? ORDER BY 1",
-        [str(payload)],
-    ).fetchall()
-    return np.array([position for (position,) in rejected], np.int64)
-
-
 def _note_odd(
-    con: duck.Connection,
-    number: int,
-    first_row: int,
-    data: mmap.mmap,
-    found: records.Scan,
-    rejected: records.Numbers,
+    con: duck.Connection, number: int, first_row: int, data: mmap.mmap, found: records.Scan
 ) -> None:
-    """Note the line of each record that isn't simply the next one, and the text of records with a
-    wrong number of fields, which get a row of their own after the file's others.
-
-    Not only those that the reader rejected: it lets one field too many pass when that is empty,
-    though all before it may have shifted. Such a row is disowned and made anew.
+    """Note the line of each record that isn't simply the next one, and the text of those that
+    can't be split, which get a row of their own after the file's others.
     """
-    is_broken = found.fields != found.fields[0]
-    is_broken[rejected] = True
-    was_read = np.ones(len(found), bool)
-    was_read[0] = False
-    was_read[rejected] = False
-    kept = np.flatnonzero(was_read)
-    passed = np.flatnonzero(is_broken[kept])
-    if len(passed):
-        con.execute(
-            "UPDATE raw SET delivery_no = NULL WHERE rowid IN (SELECT unnest(?::BIGINT[]))",
-            [(first_row + passed).tolist()],
-        )
-    lines = found.lines[kept]
-    at = np.flatnonzero(lines != np.arange(len(kept)) + 2)
+    lines = found.lines[found.is_sound][1:]
+    at = np.flatnonzero(lines != np.arange(len(lines)) + 2)
     if len(at):
         shifted = {"row_id": first_row + at, "line": lines[at]}  # noqa: F841  DuckDB reads it
         con.execute("INSERT INTO odd SELECT row_id, line, NULL FROM shifted")
-    broken = np.flatnonzero(is_broken)
+    broken = np.flatnonzero(~found.is_sound)
     if len(broken):
         texts = [data[found.starts[i] : found.ends[i]].decode() for i in broken.tolist()]
-        row_ids = first_row + len(kept) + np.arange(len(broken))
+        row_ids = first_row + len(lines) + np.arange(len(broken))
         con.execute(f"INSERT INTO raw (delivery_no) SELECT {number} FROM range({len(broken)})")
         con.execute(
             "INSERT INTO odd SELECT unnest(?), unnest(?), unnest(?)",

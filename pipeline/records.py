@@ -1,7 +1,7 @@
 """Physical records of a delivery, found in its bytes without any CSV reader.
 
 A CSV reader alone loses rows in silence: mixed line ends, an unclosed quote, one wrong guess about
-the file. What it gives must agree with what is found here, record by record.
+the file. So it only gets to see what can be split, and must give exactly as many rows.
 """
 
 import mmap
@@ -19,6 +19,7 @@ LF, CR, SPACE = b"\n\r "
 BOM = b"\xef\xbb\xbf"
 
 Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,17 @@ class Scan:
     lines: Numbers  # physical line where it starts, the first line is 1
     last_lines: Numbers  # physical line where it ends
     fields: Numbers
+    is_torn: Flags  # text stands between a closing quote and the next delimiter
     is_mixed: bool  # some lines end in CRLF, some in LF
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @property
+    def is_sound(self) -> Flags:
+        """Whether it can be split into as many fields as the header has."""
+        sound: Flags = (self.fields == self.fields[0]) & ~self.is_torn
+        return sound
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,21 @@ class _Block:
     def ends_open(self) -> bool:
         return (len(self.switches) + self.is_open) % 2 == 1
 
+    def torn(self, delimiter: str, quote: str) -> list[int]:
+        """Positions of the quotes that close a field and are followed by more text."""
+        closing = self.switches[1 - int(self.is_open) :: 2]
+        closing = closing[closing + 1 < len(self.codes)]
+        after = self.codes[closing + 1]
+        usual = np.isin(after, [LF, CR, ord(delimiter), *map(ord, quote)])
+        found = []
+        for at in closing[~usual].tolist():
+            end = at + 1
+            while end < len(self.text) and self.text[end] == SPACE:
+                end += 1
+            if self.text[end : end + 1].decode("latin-1") not in ("", "\n", "\r", delimiter, quote):
+                found.append(at)
+        return found
+
 
 def open_bytes(path: Path) -> mmap.mmap:
     """The bytes of a delivery, not read into memory. Raises Problem `no_header` when empty."""
@@ -80,6 +103,7 @@ def scan(data: mmap.mmap, delimiter: str, quote: str) -> Scan:
     if position == size:
         raise Problem("no_header")
     breaks, last_lines, fields, returns = [], [], [], []
+    torn: list[int] = []
     crlf = newline_count = 0
     while position < size:
         stop = data.rfind(b"\n", position, position + CHUNK) + 1 or min(size, position + CHUNK)
@@ -109,15 +133,19 @@ def scan(data: mmap.mmap, delimiter: str, quote: str) -> Scan:
         breaks.append(position + ends)
         last_lines.append(line + np.searchsorted(newlines, ends))
         returns.append(has_return)
+        torn += [position + at for at in block.torn(delimiter, quote)]
         position, line, is_open = stop, line + len(newlines), block.ends_open
 
     stops, lasts = np.concatenate(breaks), np.concatenate(last_lines)
+    is_torn = np.zeros(len(stops), bool)
+    is_torn[np.searchsorted(stops, torn)] = True
     found = Scan(
         starts=np.concatenate([[first], stops[:-1] + 1]),
         ends=stops - np.concatenate(returns),
         lines=np.concatenate([[1], lasts[:-1] + 1]),
         last_lines=lasts,
         fields=np.concatenate(fields),
+        is_torn=is_torn,
         is_mixed=0 < crlf < newline_count,
     )
     return _without_blank(found)
@@ -137,6 +165,7 @@ def _without_blank(found: Scan) -> Scan:
         found.lines[keep],
         found.last_lines[keep],
         found.fields[keep],
+        found.is_torn[keep],
         found.is_mixed,
     )
 
@@ -215,12 +244,9 @@ def swallowed_line(data: mmap.mmap, found: Scan, delimiter: str) -> int | None:
     return None
 
 
-def write_with_lf(data: mmap.mmap, target: Path) -> None:
-    """Copy with every CRLF made LF; the number of lines stays."""
-    held = b""
+def write_sound(data: mmap.mmap, found: Scan, target: Path) -> None:
+    """Write the header and the records that can be split, each ended by LF."""
+    sound = found.is_sound
+    places = zip(found.starts[sound].tolist(), found.ends[sound].tolist(), strict=True)
     with target.open("wb") as file:
-        for position in range(0, len(data), CHUNK):
-            text = held + data[position : position + CHUNK]
-            held = b"\r" if text.endswith(b"\r") else b""
-            file.write(text.removesuffix(b"\r").replace(b"\r\n", b"\n"))
-        file.write(held)
+        file.writelines(data[start:end] + b"\n" for start, end in places)

@@ -86,6 +86,9 @@ SPLIT = {
                                                       (3, ["4", '6"', "6"])]),
     "spaces before a quote": (H + '1; "x;y";3\n', [(2, ["1", "x;y", "3"])]),
     "text after a quote": (H + '1;"x"z;3\n4;5;6\n', [(2, None), (3, "456")]),
+    # The reader names a wrong place for the second one: a sound row was taken for the broken one.
+    "text after two quotes": (H + '1;2;3\n1;"x"y;"z"w\n4;5;6\n', [(2, "123"), (3, None),
+                                                                (4, "456")]),
     "LF inside, CRLF outside": ('a;b;c\r\n1;"x\ny";3\r\n4;5;6\r\n', [(2, ["1", "x\ny", "3"]),
                                                                    (4, "456")]),
 }  # fmt: skip
@@ -154,7 +157,7 @@ def test_a_reader_that_loses_a_row_is_noticed(
     monkeypatch.setattr(reading, "_read_csv", lambda *given: honest(*given) - 1)
     with pytest.raises(Problem, match="records_do_not_reconcile") as raised:
         read(H + "1;2;3\n4;5;6\n")
-    assert raised.value.facts == {"physical": 2, "read": 1, "rejected": 0}
+    assert raised.value.facts == {"physical": 2, "read": 1, "broken": 0}
 
 
 def test_without_quoting_a_quote_is_a_character(read: Reader) -> None:

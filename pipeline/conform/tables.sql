@@ -8,7 +8,7 @@ CREATE TABLE delivery (
 );
 
 -- One row per physical record, as text; rowid runs in file order. A record that can't be split
--- has a row of NULLs. Rows without delivery_no, or of no row of delivery, are not looked at.
+-- has a row of NULLs. Rows of a delivery that isn't in delivery are not looked at.
 -- TEMP: neither logged nor compressed, a quarter of the time; it spills when memory is short.
 CREATE TEMP TABLE raw (
     delivery_no INTEGER,
