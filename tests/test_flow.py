@@ -20,7 +20,7 @@ from pipeline.messages import Problem
 from pipeline.periods import Month
 from pipeline.sample import write_sample
 
-FIRST, LAST = Month(2022, 1), Month(2024, 9)
+FIRST, LAST = Month(2021, 1), Month(2024, 9)
 LINES = 9_000
 Facts = dict[str, Any]
 
@@ -403,3 +403,74 @@ def test_two_runs_at_once_are_safe(root: Path) -> None:
     assert verify.verify() == []
     leftovers = [p for p in (root / "data").rglob(".*") if p.name != ".gitignore"]
     assert leftovers == []
+
+
+# --- the command over a published release ---------------------------------------------------------
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The real `ipska`, in a process of its own."""
+    ipska = Path(sys.executable).parent / "ipska"
+    return subprocess.run([ipska, *arguments], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("basis", ["domicile", "issuer"])
+@pytest.mark.parametrize(("baseline", "base_year"), [("years_3", "2021"), ("prev_year", "2023")])
+def test_the_ranking_command_gives_the_truth(
+    root: Path, basis: str, baseline: str, base_year: str
+) -> None:
+    """27 rows and the unallocated, equal to what truth.json's months add up to."""
+    done = command(
+        *("rank", "--scope", "32", "--period-kind", "ytd", "--period-end", "2024-09-30"),
+        *("--baseline", baseline, "--basis", basis, "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["is_synthetic"] is True
+    assert answer["release"] and answer["rule"]["eligibility_min_exporters"] == 3
+    assert len(answer["rows"]) == 28
+    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in truth_of(root)["region_month"]:
+        year, month = row["month"].split("-")
+        if row["basis"] == basis and int(month) <= 9:
+            sums[row["region_code"], year] += Decimal(row["fob_usd"])
+    for row in answer["rows"]:
+        now, base = sums[row["region_code"], "2024"], sums[row["region_code"], base_year]
+        assert row["fob_usd"] == f"{now:.2f}"
+        assert row["base_fob_usd"] == f"{base:.2f}"
+        assert row["growth_usd"] == f"{now - base:.2f}"
+        if base:
+            assert row["growth_pct"] == pytest.approx(float(100 * (now - base) / base), rel=1e-9)
+        else:
+            assert row["growth_pct"] is None
+    ranks = [row["growth_pct_rank"] for row in answer["rows"] if row["is_ranked"]]
+    assert ranks[0] == 1 and ranks == sorted(ranks)
+    (unallocated,) = [row for row in answer["rows"] if row["region_code"] == "3299"]
+    assert not unallocated["is_ranked"]
+
+
+def test_operators_commands_over_a_release(root: Path) -> None:
+    listed = json.loads(command("quarantine", "list", "--json").stdout)
+    faulty = [one for one in truth_of(root)["faults"] if one["severity"] == "critical"]
+    assert sum(row["records"] for row in listed if row["rule_name"] != "sibling") > 0
+    assert {row["rule_name"] for row in listed} - {"sibling"} <= {one["rule"] for one in faulty}
+    unplaced = json.loads(command("quarantine", "list", "--unplaced", "--json").stdout)
+    assert any(row["resolution"] == "ambiguous" for row in unplaced)
+    assert command("plan", "--newest", "2024-09").returncode == 0
+    (root / "deliveries/KBG/SINTETIS_KBG_2024-09_20241101T000000.csv").write_bytes(b"")
+    planned = command("plan", "--newest", "2024-09", "--json")
+    assert planned.returncode == 4
+    busy = [row for row in json.loads(planned.stdout)["rows"] if row["state"] != "unchanged"]
+    assert [(row["slice"], row["state"]) for row in busy] == [("KBG_2024-09", "new")]
+    assert command("release", "--public", "--reason", "shown in a test").returncode == 0
+    shown = command("rank", "--audience", "public", "--baseline", "prev_year")
+    assert shown.returncode == 0 and "SYNTHETIC" in shown.stdout
+    releases_ = json.loads(command("releases", "--json").stdout)
+    assert [row["audience"] for row in releases_ if row["current"]] == ["internal", "public"]
+    assert command("rollback", "nothing", "--reason", "a test").returncode == 1
+    first = releases_[0]["release_id"]
+    assert command("rollback", first, "--reason", "a test").returncode == 0
+    assert "held" in command("status").stdout
+    assert command("release", "--resume", "--reason", "mended").returncode == 0
+    assert "held" not in command("status").stdout
+    assert command("verify").returncode == 0

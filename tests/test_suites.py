@@ -133,6 +133,12 @@ def test_an_error_is_neither_passed_nor_failed(name: str, database: Path) -> Non
     assert raised.value.facts["suite"] == "trial"
 
 
+def test_an_expectation_that_would_be_left_out(database: Path) -> None:
+    """Great Expectations only logs that it is not valid, and runs the others."""
+    with pytest.raises(Problem, match="would be left out"):
+        run(database, *ERRORS["an argument that it doesn't take"])
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"expectations": [{}], "meta": {}}'])
 def test_a_file_that_is_no_suite(content: str, database: Path) -> None:
     suites.suite_file("trial").write_text(content, "utf-8")
