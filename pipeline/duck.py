@@ -40,6 +40,15 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:
     return connection
 
 
+def rows(
+    con: Connection, query: str, parameters: dict[str, Any] | list[Any] | None = None
+) -> list[dict[str, Any]]:
+    """What a query gives, each row by column name."""
+    found = con.execute(query, parameters or [])
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
 def insert(con: Connection, table: str, rows: list[dict[str, Any]]) -> None:
     """Insert rows by column name in one statement; executemany takes 3 s for 500 of them."""
     if rows:

@@ -15,12 +15,6 @@ def _current_build() -> builds.Build:
     return builds.find(release["build_id"])
 
 
-def _rows(con: duck.Connection, query: str, parameters: list[Any] | None = None) -> list[Row]:
-    found = con.execute(query, parameters or [])
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-
 def listed() -> list[Row]:
     """Quarantined records of the current release.
 
@@ -38,7 +32,7 @@ def listed() -> list[Row]:
     if not present:
         return []
     with duck.connect() as con:
-        return _rows(
+        return duck.rows(
             con,
             """
             WITH finding AS (
@@ -67,4 +61,4 @@ def unplaced() -> list[Row]:
     Grain: spelling and province as written. Raises Problem `nothing_published`.
     """
     with duck.connect(_current_build().database, read_only=True) as con:
-        return _rows(con, "FROM core.unplaced ORDER BY ALL")
+        return duck.rows(con, "FROM core.unplaced ORDER BY ALL")

@@ -38,14 +38,13 @@ def answer(con: duck.Connection, question: Question) -> list[Row]:
             f"SELECT max(period_end) FROM mart.growth_ranking WHERE {where} AND is_ranked", facts
         ).fetchone()
         end = newest[0] if newest else None
-    found = con.execute(
+    rows = duck.rows(
+        con,
         f"SELECT * FROM mart.growth_ranking WHERE {where} AND period_end = $period_end "
         "ORDER BY growth_pct_rank NULLS LAST, region_code LIKE '%99', growth_pct DESC NULLS LAST, "
         "region_code",
         {**facts, "period_end": end},
     )
-    names = [column[0] for column in found.description or []]
-    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
     if not rows:
         raise Problem("no_ranking", wanted=", ".join(f"{k}={v}" for k, v in wanted.items() if v))
     return rows
@@ -53,9 +52,7 @@ def answer(con: duck.Connection, question: Question) -> list[Row]:
 
 def rules(con: duck.Connection) -> list[Row]:
     """The rules in force (meta.method): rule_name, rule_value, unit and both notes."""
-    found = con.execute("FROM meta.method ORDER BY rule_name")
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return duck.rows(con, "FROM meta.method ORDER BY rule_name")
 
 
 def as_json(row: Row) -> Row:

@@ -316,10 +316,7 @@ def _commit(case: _Case, verdict: str, stat: dict[str, Any]) -> Verdict:
 
 def _stats(con: duck.Connection) -> dict[int, dict[str, Any]]:
     """The rows of delivery_stat by delivery_no."""
-    found = con.execute("FROM delivery_stat")
-    names = [column[0] for column in found.description or []]
-    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    return {row["delivery_no"]: row for row in rows}
+    return {row["delivery_no"]: row for row in duck.rows(con, "FROM delivery_stat")}
 
 
 def _numbers(con: duck.Connection, query: str, parameters: list[Any] | None = None) -> Any:

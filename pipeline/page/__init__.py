@@ -34,7 +34,7 @@ SENSITIVITY = """
 
 def render(con: duck.Connection) -> str:
     """The page of the release that `con` is open on (read-only). Names come out as text."""
-    release = _rows(con, "FROM meta.release")[0]
+    release = duck.rows(con, "FROM meta.release")[0]
     tables = [
         table
         for basis in BASES
@@ -48,8 +48,8 @@ def render(con: duck.Connection) -> str:
         release=release,
         tables=tables,
         rules=rankings.rules(con),
-        books=_rows(con, BOOKS) if is_internal else [],
-        checks=_rows(con, CHECKS) if is_internal else [],
+        books=duck.rows(con, BOOKS) if is_internal else [],
+        checks=duck.rows(con, CHECKS) if is_internal else [],
     )
 
 
@@ -67,16 +67,8 @@ def _league_table(con: duck.Connection, basis: str, baseline: str) -> dict[str, 
         "baseline": baseline,
         "rows": rows,
         "first": [row for row in rows if row["growth_pct_rank"] == 1],
-        "sensitivity": _rows(con, SENSITIVITY, {key: rows[0][key] for key in keys}),
+        "sensitivity": duck.rows(con, SENSITIVITY, {key: rows[0][key] for key in keys}),
     }
-
-
-def _rows(
-    con: duck.Connection, query: str, parameters: dict[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    found = con.execute(query, parameters or {})
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _environment() -> jinja2.Environment:
