@@ -324,7 +324,6 @@ def rollback(release_id: str, reason: Reason) -> None:
     """Point readers at an older release, and hold publishing until `release --resume`."""
     request = _request("rollback", reason)
     publish.roll_back(release_id, request)
-    ledger.record({**request, "release_id": release_id, "exit_code": 0})
     out.print(f"internal: {release_id}")
 
 

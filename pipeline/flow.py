@@ -5,7 +5,7 @@ Each step takes and gives plain JSON, so that Airflow can carry it and the CLI c
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ IDLE = ("unchanged", "missing", "failed")  # states of a source that leave a run
 def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
     """Every step, one after the other; the report of `conclude`. What the CLI does."""
     done: list[Facts] = []
-    with suppress(Problem):  # each step has noted its own; conclude tells it
+    try:
         tell("1/4 extract")
         done.append(extract(request))
         tell("2/4 validate")
@@ -52,6 +52,11 @@ def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
         done.append(build(request, done[-1]))
         tell("4/4 publish")
         done.append(publish(request, done[-1]))
+    except Problem:  # its step has noted it; conclude tells it
+        pass
+    except Exception:  # a full disk, say: the ledger knows of the run all the same
+        conclude(request, *done)
+        raise
     return conclude(request, *done)
 
 

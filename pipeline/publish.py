@@ -85,7 +85,12 @@ def _control_totals(con: duck.Connection) -> bytes:
 
 
 def roll_back(release_id: str, request: dict[str, Any], audience: str = "internal") -> None:
-    """Point current at another release. Raises Problem `no_release`, `locked`."""
+    """Point current at another release, and hold publishing. Raises Problem `no_release`, `locked`.
+
+    The hold comes first, under the lock: a run that is about to publish, or a kill between the
+    two, must not bring back what is rolled back.
+    """
     folder = releases.folder_of(audience, release_id)
     with store.lock("rollback", request["run_id"]):
+        ledger.record({**request, "release_id": release_id, "exit_code": 0})
         store.switch_link(releases.link(audience), folder)

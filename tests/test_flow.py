@@ -230,6 +230,23 @@ def test_a_failed_gate_keeps_the_current_release(
     assert releases.current("internal") == before
 
 
+def test_a_run_that_breaks_stands_in_the_ledger(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(flow, "build", full)
+    with pytest.raises(OSError, match="No space left"):
+        again("the disk is full")
+    last = ledger.entries()[-1]
+    assert (last["reason"], last["failed_at"], last["exit_code"]) == (
+        "the disk is full",
+        "build",
+        1,
+    )
+
+
 def test_an_older_build_does_not_replace_a_newer_release(root: Path) -> None:
     now = releases.current("internal")
     assert now
@@ -251,7 +268,6 @@ def test_a_rollback_holds_until_it_is_resumed(root: Path) -> None:
     assert first and second and first["release_id"] != second["release_id"]
     request: Facts = {"run_id": ledger.new_run_id("rollback"), "kind": "rollback", "reason": "x"}
     publish.roll_back(first["release_id"], request)
-    ledger.record(request)
     assert releases.current("internal") == first
     held = again("while held")
     assert held["exit_code"] == 1 and "resume" in held["text_en"]
@@ -276,6 +292,9 @@ def test_the_public_release_suppresses_and_names_nobody(root: Path) -> None:
         "SELECT count(fob_usd) FROM mart.region_month WHERE suppression <> 'none'",
     )[0][0]
     assert leaked == 0
+    for table in ("region_month", "growth_ranking"):
+        quality = f"SELECT count(flagged_pct) + count(quarantined_usd) FROM mart.{table}"
+        assert query(database, quality) == [(0,)]  # may be one firm's where the total is safe
     columns = {
         row[0] for row in query(database, "SELECT DISTINCT column_name FROM duckdb_columns()")
     }

@@ -1,6 +1,7 @@
 -- en: Export growth of each region; values that could give a firm away are hidden
 -- id: Pertumbuhan ekspor tiap wilayah; nilai yang dapat membuka suatu perusahaan disembunyikan
 -- grain: basis, scope_code, league, period_kind, period_end, baseline, region_code
+-- Flagged and set-aside value may be one firm's even where the total is safe: never public.
 -- Hidden where the period or its base is unsafe. Such regions are unranked internally too, so the
 -- ranks have no holes; what is hidden stays in every total.
 SELECT
@@ -17,8 +18,8 @@ SELECT
         if(u.is_unsafe, NULL, m.certificates) AS certificates,
         if(u.is_unsafe, NULL, m.exporters) AS exporters,
         if(u.is_unsafe, NULL, m.new_exporters) AS new_exporters,
-        if(u.is_unsafe, NULL, m.flagged_pct) AS flagged_pct,
-        if(u.is_unsafe, NULL, m.quarantined_usd) AS quarantined_usd,
+        NULL::DOUBLE AS flagged_pct,
+        NULL::DECIMAL(18, 2) AS quarantined_usd,
         if(u.is_unsafe, 'primary', 'none') AS suppression
     )
 FROM mart.growth_ranking AS m
