@@ -77,7 +77,7 @@ airflow: setup ## scheduler and UI on 127.0.0.1; prints address and password
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bin/airflow-up
 
 lock: .uv/bin/uv ## make requirements.lock anew (hashes, no index address)
-	@.uv/bin/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 \
+	@.uv/bin/uv pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 clean: ## remove what make made, the data root and the sample too
