@@ -22,6 +22,17 @@ from airflow.sdk.exceptions import AirflowFailException
 Facts = dict[str, Any]
 
 
+def connection(name: str) -> str | None:
+    """A connection from wherever Airflow keeps it, as JSON; None when there is none."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return str(Connection.get(name).as_json())
+    except AirflowNotFoundException:
+        return None
+
+
 @task(task_id="request", multiple_outputs=False)
 def request_nightly(params: Facts, dag_run: Any) -> Facts:
     """Say which months are due at the moment of the run."""
@@ -57,7 +68,7 @@ def dry_run(request: Facts, params: Facts) -> bool:
     from pipeline import flow
 
     if params["dry_run"]:
-        for row in flow.plan(request)["rows"]:
+        for row in flow.plan(request, connection)["rows"]:
             print(f"{row['slice']}  {row['state']:9}  {row['source']}")
     return not params["dry_run"]
 
@@ -73,7 +84,7 @@ def extract(request: Facts) -> Facts:
     """Fetch what is new at the sources and keep it as it came."""
     from pipeline import flow
 
-    return flow.extract(request)
+    return flow.extract(request, connection)
 
 
 @task(multiple_outputs=False)

@@ -4,7 +4,6 @@ Exit codes: 0 done or nothing to do · 1 failed, nothing published · 2 usage ·
 something was newly rejected · 4 (plan) there is work to do.
 """
 
-import getpass
 import json
 import sys
 from datetime import date
@@ -20,7 +19,19 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import builds, duck, flow, ledger, publish, rankings, releases, report, store
+from pipeline import (
+    builds,
+    duck,
+    flow,
+    layout_check,
+    ledger,
+    publish,
+    rankings,
+    releases,
+    report,
+    seeds,
+    store,
+)
 from pipeline import quarantine as set_aside
 from pipeline import verify as verifying
 from pipeline.messages import Problem, shown
@@ -31,6 +42,7 @@ USAGE = {"bad_month", "bad_range", "future_month", "unknown_feed", "no_reason", 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 quarantine = typer.Typer(no_args_is_help=True, help="Rows set aside, and what to do about them.")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(layout_check.app, name="layout")
 # Names come from deliveries: no markup, no highlighting, control characters shown.
 out = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
@@ -57,6 +69,8 @@ Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default:
 class Basis(StrEnum):
     domicile = "domicile"
     issuer = "issuer"
+    port = "port"
+    official = "official"
 
 
 class PeriodKind(StrEnum):
@@ -101,7 +115,7 @@ def _request(kind: str, reason: str) -> dict[str, Any]:
     return {
         "run_id": ledger.new_run_id(kind),
         "kind": kind,
-        "who": getpass.getuser(),
+        "who": ledger.operator(),
         "reason": reason.strip(),
         "started_at": store.now().isoformat(),
     }
@@ -151,7 +165,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Do what the nightly run does: pull what is due, validate, build, publish."""
-    request = flow.request_nightly(store.now(), months_back, newest, getpass.getuser())
+    request = flow.request_nightly(store.now(), months_back, newest, ledger.operator())
     _finish(flow.run(request, tell=err.print), as_json)
 
 
@@ -167,7 +181,7 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Pull a range of months again, as one build."""
-    who = getpass.getuser()
+    who = ledger.operator()
     request = flow.request_backfill(first, last, feed, reason, store.now(), force, who)
     _finish(flow.run(request, tell=err.print), as_json)
 
@@ -213,7 +227,9 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def rank(
-    scope: Annotated[str, typer.Option(help="32 (Jawa Barat) or ID")] = "32",
+    scope: Annotated[
+        str | None, typer.Option(help="a scope_code of seeds/scope.csv; default: its first")
+    ] = None,
     basis: Basis = Basis.domicile,
     league: League = League.all,
     period_kind: PeriodKind = PeriodKind.ytd,
@@ -227,6 +243,7 @@ def rank(
         end = date.fromisoformat(period_end) if period_end else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--period-end") from error
+    scope = scope or seeds.default_scope()
     question = rankings.Question(scope, basis, league, period_kind, baseline, end)
     with duck.connect(releases.database(audience), read_only=True) as con:
         rows = rankings.answer(con, question)
@@ -340,11 +357,11 @@ def verify() -> None:
 @quarantine.command(name="list")
 def quarantine_list(
     unplaced: Annotated[
-        bool, typer.Option("--unplaced", help="spellings of places that could not be resolved")
+        bool, typer.Option("--unplaced", help="places, issuers, ports, rates, chains not resolved")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Rows set aside by office, month and rule with US$ at stake; or unplaced spellings."""
+    """Rows set aside by office, month and rule with US$ at stake; or what wasn't resolved."""
     rows = set_aside.unplaced() if unplaced else set_aside.listed()
     if as_json:
         _print_json(rows)

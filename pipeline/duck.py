@@ -13,6 +13,14 @@ from pipeline.settings import settings
 USER_AGENT = f"duckdb_engine/{version('duckdb-engine')}(sqlalchemy/{version('sqlalchemy')})"
 
 Connection = duckdb.DuckDBPyConnection
+Error = duckdb.Error
+# What says nothing about the data read: our memory, our disk, a fault of DuckDB's own.
+FAULTS = (
+    duckdb.OperationalError,
+    duckdb.InternalError,
+    duckdb.FatalException,
+    duckdb.InterruptException,
+)
 
 
 def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:

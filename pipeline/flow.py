@@ -10,8 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from pipeline import (
     builds,
+    corrections,
     duck,
     feeds,
     land,
@@ -21,6 +24,7 @@ from pipeline import (
     rank,
     releases,
     report,
+    seeds,
     store,
     suites,
 )
@@ -34,9 +38,10 @@ from pipeline import (
     validate as validating,
 )
 from pipeline.messages import Problem
-from pipeline.settings import settings
+from pipeline.settings import airflow_connection, settings
 
 Facts = dict[str, Any]
+Lookup = Callable[[str], str | None]
 IDLE = ("unchanged", "missing", "failed")  # states of a source that leave a run nothing to do
 
 
@@ -124,13 +129,22 @@ def _due(request: Facts) -> list[tuple[feeds.Feed, feeds.Slice]]:
     ]
 
 
-def plan(request: Facts) -> Facts:
+def _secrets(due: list[tuple[feeds.Feed, feeds.Slice]], lookup: Lookup) -> dict[str | None, Any]:
+    """Each connection is asked for once a run, before the threads start; no repr shows it."""
+    names = {feed.connection for feed, _ in due if feed.connection}
+    found = {name: lookup(name) for name in sorted(names)}
+    return {name: SecretStr(text) for name, text in found.items() if text}
+
+
+def plan(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
     """What a run would find at the sources, slice by slice; nothing is fetched or written."""
     rows = []
-    for feed, part in _due(request):
+    secrets = _secrets(due := _due(request), lookup)
+    for feed, part in due:
         known = store.landings(feed.name, part.code)
         try:
-            found = list(extracting.probe(feed, part, known, force=request["force"]))
+            secret = secrets.get(feed.connection)
+            found = list(extracting.probe(feed, part, known, request["force"], secret))
         except Problem as problem:  # one office that can't be reached hides nobody else
             found = [("failed", problem.text("en"))]
         rows += [
@@ -142,22 +156,34 @@ def plan(request: Facts) -> Facts:
     return {"rows": rows, "waiting": waiting, "work": work}
 
 
-def extract(request: Facts) -> Facts:
-    """Fetch what is new at the sources and land it as it came. One failing office stops nobody."""
-    due = _due(request)
+def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
+    """Fetch what is new at the sources and land it as it came. One failing office stops nobody.
+
+    `lookup` gives a connection by name, as Airflow writes it. `missing`: slices with nothing at
+    their source, days since their last month ended (None when open), when they last landed.
+    """
+    secrets = _secrets(due := _due(request), lookup)
+    today = store.now().astimezone(seeds.time_zone()).date()
 
     def one(feed: feeds.Feed, part: feeds.Slice) -> Facts:
         known = store.landings(feed.name, part.code)
         try:
-            fetched = extracting.fetch(feed, part, known, force=request["force"])
+            secret = secrets.get(feed.connection)
+            fetched = extracting.fetch(feed, part, known, request["force"], secret)
             landed = [land.land(feed, part, file, force=request["force"]) for file in fetched.files]
         except Problem as problem:
             return {"slice": part.code, "failed": problem.as_dict()}
+        gone = {
+            "slice": part.code,
+            "age_days": (today - part.last_month.last_day).days if part.last_month else None,
+            "last_landed_at": known[-1].manifest["landed_at"] if known else None,
+        }
+        is_due = not part.last_month or part.last_month.last_day < today
         return {
             "slice": part.code,
             "landed": [landing.delivery_id for landing in landed],
             "unchanged": fetched.unchanged,
-            "missing": fetched.missing,
+            "missing": [gone] if fetched.missing and is_due else [],
         }
 
     with ThreadPoolExecutor(settings().fetch_threads) as pool:
@@ -165,7 +191,7 @@ def extract(request: Facts) -> Facts:
     return {
         "landed": [delivery for result in results for delivery in result.get("landed", [])],
         "unchanged": sum(result.get("unchanged", 0) for result in results),
-        "missing": [result["slice"] for result in results if result.get("missing")],
+        "missing": [gone for result in results for gone in result.get("missing", [])],
         "failed": [
             {"slice": result["slice"], **result["failed"]}
             for result in results
@@ -190,6 +216,7 @@ def validate(request: Facts, extracted: Facts) -> Facts:
         "records": sum(verdict["records"] for verdict in fresh),
         "refused": [v["delivery_id"] for v in fresh if v["verdict"] == "refused"],
         "quarantined_records": sum(verdict["quarantined_records"] for verdict in fresh),
+        "corrections": corrections.troubles(verdicts),
     }
 
 
@@ -282,6 +309,8 @@ def conclude(
     newly_wrong = bool(published and published["newly_wrong"]) or bool(
         extracted and extracted["failed"]
     )
+    told = (validated or {}).get("corrections", [])
+    newly_wrong = newly_wrong or any(one["is_overdue"] for one in told)
     exit_code = 1 if missing else 3 if newly_wrong else 0
     entry = {
         **request,

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,13 +13,10 @@ from pipeline.layouts import Layout, load_layout
 from pipeline.messages import Problem
 from pipeline.settings import settings
 from pipeline.sources import SourceFile
+from pipeline.unwrap import is_web_page
 
 READ_ONLY = 0o400
 CLOCK_SKEW = timedelta(days=1)  # an office's clock may be wrong by that much
-HTML = re.compile(
-    rb"\s*(?:<!--.*?-->\s*|<\?xml.*?\?>\s*)*<(?:!doctype\s+html|html|head|body|title|script)\b",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 def land(
@@ -35,7 +31,8 @@ def land(
 
     A refused delivery lands too, as evidence: its manifest's `refusal` says why, as a
     Problem.as_dict() of `zero_bytes`, `too_large` (the bytes are not kept), `html_page`,
-    `wrong_slice`, `bad_extract_time`, `future_extract`, `older_extract` (not with `force`).
+    `wrong_slice`, `bad_extract_time`, `future_extract`, `older_extract` (not with `force`, and not
+    of a delta).
     `landed_at` (aware; default now) is moved on if need be: it grows strictly within a slice.
     A file that another run has just landed is not landed again: its landing is returned.
     """
@@ -48,7 +45,8 @@ def land(
         if known and moment <= known[-1].landed_at:  # the clock stepped back
             moment = known[-1].landed_at + timedelta(microseconds=1)
         layout = load_layout(feed.layout)
-        extracted_at, refusal = _judged(layout, part, file, known, force)
+        apart = force or feed.mode == "delta"  # a delta replaces nothing, so none is too old
+        extracted_at, refusal = _judged(layout, part, file, [] if apart else known)
         name = f"{store.stamp(moment)}-{file.sha256[:8]}"
         manifest: dict[str, Any] = {
             "source": file.source,
@@ -60,6 +58,8 @@ def land(
             "landed_at": moment.astimezone(UTC).isoformat(),
             "office": part.office,
             "month": str(part.month),
+            "last_month": str(part.last_month) if part.last_month else None,
+            "mode": feed.mode,
             "feed": feed.name,
             "layout": feed.layout,
             "refusal": refusal.as_dict() if refusal else None,
@@ -98,7 +98,7 @@ def _twin(file: SourceFile, known: list[store.Landing], force: bool) -> store.La
 
 
 def _judged(
-    layout: Layout, part: Slice, file: SourceFile, known: list[store.Landing], force: bool
+    layout: Layout, part: Slice, file: SourceFile, known: list[store.Landing]
 ) -> tuple[datetime | None, Problem | None]:
     """The stated extract time, if it can be read, and why the delivery is refused, if it is."""
     try:
@@ -108,7 +108,7 @@ def _judged(
     return extracted_at, (
         _unfit_bytes(file)
         or _other_slice(layout, part, file)
-        or _wrong_time(extracted_at, file, known, force)
+        or _wrong_time(extracted_at, file, known)
     )
 
 
@@ -121,25 +121,23 @@ def _unfit_bytes(file: SourceFile) -> Problem | None:
         )
     with file.path.open("rb") as handle:
         start = handle.read(4096)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        start = start.decode("utf-16", "replace").encode()
-    if HTML.match(start.removeprefix(b"\xef\xbb\xbf")):
+    if is_web_page(start):
         return Problem("html_page", file=file.file_name, source=file.source)
     return None
 
 
 def _other_slice(layout: Layout, part: Slice, file: SourceFile) -> Problem | None:
-    """A name that states nothing is no contradiction."""
+    """A name that states nothing is no contradiction, nor is a month within the slice's year."""
     stated = layout.stated_in(file.file_name)
     office = stated.get("office", part.office)
-    period = stated.get("period", str(part.month))
-    if (office, period) == (part.office, str(part.month)):
+    period = stated.get("period", part.period)
+    if office == part.office and (part.covers == "all" or period.startswith(part.period)):
         return None
     return Problem("wrong_slice", file=file.file_name, stated=f"{office}_{period}", due=part.code)
 
 
 def _wrong_time(
-    extracted_at: datetime | None, file: SourceFile, known: list[store.Landing], force: bool
+    extracted_at: datetime | None, file: SourceFile, known: list[store.Landing]
 ) -> Problem | None:
     """Older than what landed before, or not yet: that would make all to come look older."""
     if extracted_at is None:
@@ -152,7 +150,7 @@ def _wrong_time(
         if one.manifest["extracted_at"] and not one.manifest["refusal"]
     ]
     newest = max(map(datetime.fromisoformat, stated), default=None)
-    if force or newest is None or extracted_at >= newest:
+    if newest is None or extracted_at >= newest:
         return None
     return Problem(
         "older_extract",

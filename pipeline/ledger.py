@@ -1,5 +1,7 @@
 """The ledger: one immutable file per run; what ran, who, why, and what came of it."""
 
+import getpass
+import os
 import secrets
 from typing import Any
 
@@ -12,6 +14,14 @@ Entry = dict[str, Any]
 def new_run_id(kind: str) -> str:
     """A sortable id: moment, kind, four random letters (two runs may start in one microsecond)."""
     return f"{store.stamp(store.now())}-{kind}-{secrets.token_hex(2)}"
+
+
+def operator() -> str:
+    """Who runs this; in a container a user may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def record(entry: Entry) -> None:

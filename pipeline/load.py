@@ -22,19 +22,27 @@ LINE = """
     line_number INTEGER, hs_code VARCHAR, net_kg DECIMAL(18, 3), gross_kg DECIMAL(18, 3),
     line_fob DECIMAL(18, 2), origin_criterion VARCHAR, is_synthetic BOOLEAN, flags VARCHAR[]
 """
+CELL = """
+    delivery_id VARCHAR, line INTEGER, cell_key VARCHAR, region_set VARCHAR, region_code VARCHAR,
+    region_name VARCHAR, month DATE, hs_code VARCHAR, destination_code VARCHAR,
+    fob_usd DECIMAL(18, 2), net_kg DECIMAL(18, 3), is_missing BOOLEAN, is_synthetic BOOLEAN,
+    flags VARCHAR[]
+"""
 FINDING = "STRUCT(rule_name VARCHAR, column_name VARCHAR, value VARCHAR)[]"
 DELIVERY = """
-    delivery_id VARCHAR, feed VARCHAR, slice_code VARCHAR, office_code VARCHAR, month DATE,
+    delivery_id VARCHAR, feed VARCHAR, slice_code VARCHAR, office_code VARCHAR, grain VARCHAR,
+    region_set VARCHAR, mode VARCHAR, month DATE, last_month DATE,
     first_month DATE, landed_at TIMESTAMP, extracted_at TIMESTAMP, verdict VARCHAR,
-    records BIGINT, accepted_records BIGINT, quarantined_records BIGINT,
+    records BIGINT, accepted_records BIGINT, quarantined_records BIGINT, excluded_records BIGINT,
     accepted_usd DECIMAL(18, 2), quarantined_usd DECIMAL(18, 2),
     accepted_unreadable BIGINT, quarantined_unreadable BIGINT,
     problem_codes VARCHAR, is_synthetic BOOLEAN, rules_sha VARCHAR
 """
 # Columns of DELIVERY that a verdict has under the same name.
 AS_JUDGED = (
-    *("delivery_id", "feed", "slice_code", "office_code", "landed_at", "verdict"),
-    *("records", "accepted_records", "quarantined_records", "is_synthetic", "rules_sha"),
+    *("delivery_id", "feed", "slice_code", "office_code", "grain", "region_set", "mode"),
+    *("landed_at", "verdict", "records", "accepted_records", "quarantined_records"),
+    *("excluded_records", "is_synthetic", "rules_sha"),
 )
 
 
@@ -49,13 +57,18 @@ def load(con: duck.Connection, verdicts: list[Verdict], first_months: dict[str, 
     con.execute("CREATE SCHEMA stage; CREATE SCHEMA seed")
     _seeds(con)
     _deliveries(con, verdicts, first_months)
-    models.materialise(con, "core", only=("core.delivery",))
+    models.materialise(con, "core", only=("core.country", "core.delivery"))
     found = con.execute("SELECT delivery_id FROM core.delivery WHERE state = 'current'").fetchall()
     current = {delivery_id for (delivery_id,) in found}
     kept = [verdict for verdict in verdicts if verdict["delivery_id"] in current]
-    _stage(con, "accepted_line", LINE, _files(kept, "accepted", "line.parquet"))
-    quarantined = f"{LINE}, findings {FINDING}, raw VARCHAR"
-    _stage(con, "quarantine_row", quarantined, _files(kept, "quarantine", "row.parquet"))
+    for grain, columns, accepted, aside in (
+        ("certificate_line", LINE, "accepted_line", "quarantine_row"),
+        ("aggregate", CELL, "accepted_cell", "quarantine_cell"),
+    ):
+        of_grain = [verdict for verdict in kept if verdict["grain"] == grain]
+        _stage(con, accepted, columns, _files(of_grain, "accepted", "line.parquet"))
+        quarantined = f"{columns}, findings {FINDING}, raw VARCHAR"
+        _stage(con, aside, quarantined, _files(of_grain, "quarantine", "row.parquet"))
     models.materialise(con, "core")
     con.execute("DROP SCHEMA stage CASCADE")
 
@@ -73,13 +86,16 @@ def _seeds(con: duck.Connection) -> None:
 def _deliveries(
     con: duck.Connection, verdicts: list[Verdict], first_months: dict[str, str]
 ) -> None:
-    """stage.delivery, one row per verdict; stage.row_rule, the severity of each row rule."""
+    """stage.delivery, one row per verdict; stage.row_rule, the severity of each row rule;
+    stage.excluded, the records of each delivery that a rule of its layout leaves out.
+    """
     rows = [
         {
             **{name: verdict[name] for name in AS_JUDGED},
             # A delivery taken by force is the newest there is, whatever extract time it states.
             "extracted_at": None if verdict["forced"] else verdict["extracted_at"],
             "month": f"{verdict['month']}-01",
+            "last_month": verdict["last_month"] and f"{verdict['last_month']}-01",
             "first_month": f"{first_months[verdict['feed']]}-01",
             "accepted_usd": verdict["stated_usd"]["accepted"],
             "quarantined_usd": verdict["stated_usd"]["quarantined"],
@@ -95,10 +111,17 @@ def _deliveries(
         check["rule_name"]: check["severity"]
         for verdict in verdicts
         for check in verdict["checks"]
-        if check["suite"] == "row"
+        if check["suite"] in ("row", "aggregate")
     }
     rules = [{"rule_name": rule, "severity": severity} for rule, severity in severities.items()]
     _table(con, "stage.row_rule", "rule_name VARCHAR, severity VARCHAR", rules)
+    excluded = [
+        {"delivery_id": verdict["delivery_id"], "rule_name": rule, "records": records}
+        for verdict in verdicts
+        for rule, records in verdict["excluded"].items()
+    ]
+    columns = "delivery_id VARCHAR, rule_name VARCHAR, records BIGINT"
+    _table(con, "stage.excluded", columns, excluded)
 
 
 def _table(con: duck.Connection, name: str, columns: str, rows: list[dict[str, Any]]) -> None:

@@ -1,11 +1,13 @@
 """What the pipeline says to people, in Indonesian and English, one entry per code."""
 
+import errno
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("id", "en")
+OURS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.EACCES, errno.EROFS}
 
 
 @cache
@@ -31,8 +33,9 @@ class Problem(Exception):
         return f"[{self.code}] {self.text('en')}"
 
     def as_dict(self) -> dict[str, str]:
-        """For verdicts and the ledger: code, en, id."""
-        return {"code": self.code, "en": self.text("en"), "id": self.text("id")}
+        """For verdicts and the ledger: code, en, id, and `paste` where a file can be mended so."""
+        told = {"code": self.code, "en": self.text("en"), "id": self.text("id")}
+        return told | {key: self.facts[key] for key in ("paste",) if key in self.facts}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (self.code, self.facts))
@@ -50,3 +53,8 @@ def shown(value: Any, limit: int = 200) -> str:
     text = str(value)
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether an error speaks of this machine's disk, and not of the delivery that was read."""
+    return isinstance(error, OSError) and error.errno in OURS

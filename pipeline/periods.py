@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from pipeline import seeds
 from pipeline.messages import Problem
-
-JAKARTA = ZoneInfo("Asia/Jakarta")
 
 
 @dataclass(frozen=True, order=True)
@@ -54,12 +52,12 @@ def month_range(first: Month, last: Month) -> Iterator[Month]:
 
 
 def newest_expected(moment: datetime) -> Month:
-    """The last month that has ended in Jakarta at `moment` (aware; naive is taken as UTC).
+    """The last month that has ended in the country at `moment` (aware; naive is taken as UTC).
 
     A run at 18:00 UTC on 30 September happens on 1 October in Jakarta: September is expected.
     """
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return Month.of(aware.astimezone(JAKARTA).date()).plus(-1)
+    return Month.of(aware.astimezone(seeds.time_zone()).date()).plus(-1)
 
 
 def due_months(moment: datetime, back: int, newest: str | None = None) -> list[Month]:

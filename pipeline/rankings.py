@@ -1,11 +1,11 @@
 """Read a ranking from a published file: the rows, the rule behind them, who is first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pipeline import duck
+from pipeline import duck, seeds
 from pipeline.messages import Problem
 
 Row = dict[str, Any]
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 class Question:
     """Which ranking is meant; `period_end` None asks for the newest with anybody ranked."""
 
-    scope_code: str = "32"
+    scope_code: str = field(default_factory=seeds.default_scope)
     basis: str = "domicile"
     league: str = "all"
     period_kind: str = "ytd"

@@ -1,109 +1,210 @@
-"""A delivery read as text: its header compared, every physical record in table `raw`, or refused.
+"""A delivery read as text: its header compared, every physical record in a raw table, or refused.
 
-The tables raw and odd are those of conform/tables.sql.
+Whatever the format, the CSV reader gets a plain CSV; the tables are those of conform/tables.sql.
 """
 
-import csv
 import glob
 import mmap
-from collections import Counter
-from difflib import get_close_matches
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pipeline import duck, records
+from pipeline import conform, dates, duck, headers, records, sheets
 from pipeline.layouts import Layout, layout_file
 from pipeline.messages import Problem
+from pipeline.settings import settings
+from pipeline.unwrap import unwrap
 
-DELIMITERS = (";", ",", "\t", "|")
+WORK_FILES = (".unpacked", ".utf8", ".csv", ".lines", ".sound")
+CLOCK_SKEW = timedelta(days=1)  # an office's clock may be wrong by that much
+PERIODS = ("d yyyy-MM", "d MMMM yyyy", "d MMM yyyy", "d M/yyyy", "d M-yyyy", "d yyyy/MM")
+Facts = dict[str, Any]  # of a manifest: file_name, source; office, month, last_month, landed_at
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A delivery as a CSV, `layout` says how that is written; its physical records are found."""
+
+    path: Path
+    layout: Layout
+    data: mmap.mmap
+    found: records.Scan
+    table: sheets.Table = field(default_factory=sheets.Table)
+
+    @property
+    def records(self) -> int:
+        return len(self.found) - 1 + len(self.table.broken)
+
+
+@dataclass
+class Read:
+    """What came of reading: rowid of its first record, warnings, optional columns it lacks
+    (conformed names), records left out by each rule, and the extract time it states inside."""
+
+    first_row: int
+    records: int
+    warnings: list[Problem]
+    absent: str = ""
+    excluded: dict[str, int] = field(default_factory=dict)
+    extracted_at: datetime | None = None
 
 
 def check_layout(con: duck.Connection, layout: Layout) -> None:
-    """Raise Problem `bad_layout` when this code can't read what the layout describes."""
-    columns = {name for name, *_ in con.execute("DESCRIBE raw").fetchall()}
-    unknown = sorted({*layout.columns.values(), *layout.constants} - columns)
-    doubled = [n for n, count in Counter(layout.columns.values()).items() if count > 1]
-    if unknown or doubled:
-        error = f"columns {', '.join(unknown + doubled)} are unknown or given twice"
-    elif (layout.format, layout.encoding) != ("csv", "utf-8"):
-        error = f"{layout.format} in {layout.encoding} can't be read, only csv in utf-8"
+    """Raise Problem `bad_layout` when a layout names a column that there isn't, or a bad rule."""
+    columns = {name for name, *_ in con.execute(f"DESCRIBE {layout.raw_table}").fetchall()}
+    named = {"columns": layout.columns.values(), "constants": layout.constants}
+    named |= {"unpivot": layout.unpivot.names if layout.unpivot else []}
+    for key, names in named.items():
+        if unknown := sorted({*names} - (columns - {"delivery_no", "extra"})):
+            error = f"{key}: {', '.join(unknown)} is no column of {layout.raw_table}"
+            raise Problem("bad_layout", file=layout_file(layout.name), error=error)
+    try:
+        for rule in layout.drop:
+            con.execute("SELECT regexp_matches('', ?)", [rule.pattern]).fetchall()
+    except duck.Error as error:
+        raise Problem("bad_layout", file=layout_file(layout.name), error=error) from error
+
+
+def opened(payload: Path, facts: Facts, layout: Layout, work: Path) -> Opened:
+    """Find the physical records of a delivery; what has to be unpacked or rewritten goes to files
+    that begin like `work`. Raises a Problem that refuses the delivery."""
+    path = unwrap(
+        payload, facts["file_name"], facts["source"], layout.format, work.with_suffix(".unpacked")
+    )
+    if layout.format == "csv":
+        if layout.encoding != "utf-8":
+            path = _transcoded(path, layout.encoding, work.with_suffix(".utf8"))
+        data = records.open_bytes(path)
+        found = records.scan(data, layout.delimiter, layout.quote)
+        body = found.since(layout.header_row)
+        if line := records.swallowed_line(data, body, layout.delimiter):
+            raise Problem("quote_unclosed", line=line)
+        if (layout.header_row, layout.header_rows, layout.unpivot) == (1, 1, None):
+            return _checked(Opened(path, layout, data, found))
+        csv_rows = _rows(data, found, layout)
+        table = sheets.transcribe(csv_rows, work.with_suffix(".csv"), _shape(layout))
     else:
-        return
-    raise Problem("bad_layout", file=layout_file(layout.name), error=error)
-
-
-def read(
-    con: duck.Connection, number: int, payload: Path, layout: Layout, work: Path
-) -> tuple[int, int, list[Problem]]:
-    """Read a CSV delivery into `raw`: (rowid of its first record, records, warnings).
-
-    Raises a Problem that refuses the delivery; rows that may already be in `raw` then belong to
-    no row of `delivery` and are never looked at.
-    """
-    data = records.open_bytes(payload)
+        limit = settings()
+        table = sheets.apart(
+            path,
+            work.with_suffix(".csv"),
+            _shape(layout),
+            limit.reader_memory_mb,
+            limit.reader_timeout_s,
+        )
+    path, layout = work.with_suffix(".csv"), replace(layout, delimiter=",", quote='"')
+    data = records.open_bytes(path)
     found = records.scan(data, layout.delimiter, layout.quote)
+    if len(found) - 1 != len(table.lines):
+        read = len(found) - 1
+        raise Problem("records_do_not_reconcile", physical=len(table.lines), read=read, broken=0)
+    found = replace(found, lines=np.array([0, *table.lines]))
+    return _checked(Opened(path, layout, data, found, table))
+
+
+def _shape(layout: Layout) -> sheets.Shape:
+    limit = settings()
+    return sheets.Shape(
+        format=layout.format,
+        sheet=layout.sheet,
+        records_at=layout.records_at,
+        header_row=0 if "json" in layout.format else layout.header_row,
+        header_rows=layout.header_rows,
+        decimal_mark=layout.decimal_mark,
+        unpivot=layout.unpivot.columns if layout.unpivot else None,
+        made=layout.unpivot.names if layout.unpivot else [],
+        expected=list(layout.names),
+        max_bytes=limit.max_unpacked_mb << 20,
+        max_record=records.MAX_RECORD_BYTES,
+        max_columns=limit.max_columns,
+    )
+
+
+def _transcoded(path: Path, encoding: str, target: Path) -> Path:
+    """The file as UTF-8. Raises Problem `not_in_encoding` with the line."""
+    line = 1
+    with (
+        path.open(encoding=encoding, newline="") as source,
+        target.open("w", encoding="utf-8", newline="") as out,
+    ):
+        try:
+            while text := source.read(records.CHUNK):
+                out.write(text)
+                line += text.count("\n")
+        except UnicodeError as error:
+            told = str(error)
+            raise Problem("not_in_encoding", encoding=encoding, line=line, error=told) from error
+    return target
+
+
+def _rows(data: mmap.mmap, found: records.Scan, layout: Layout) -> Iterator[sheets.Row]:
+    """The records of a CSV with titles above its header or columns that are values."""
+    body = found.since(layout.header_row)
+    first = len(found) - len(body)
+    for n in range(len(found)):
+        text = data[found.starts[n] : found.ends[n]].decode()
+        is_sound = n < first + layout.header_rows or body.is_sound[n - first]
+        cells = headers.split(text, layout.delimiter, layout.quote) if is_sound else None
+        yield sheets.Row(int(found.lines[n]), cells, text)
+
+
+def _checked(delivery: Opened) -> Opened:
+    """Hold it against the limits on columns and on the length of a field."""
+    limit, found, layout = settings(), delivery.found, delivery.layout
+    if (count := int(found.fields[0])) > limit.max_columns:
+        raise Problem("too_many_columns", count=count, limit=limit.max_columns)
+    # A field can't be longer than its record: only the few long ones are looked into.
+    for n in np.flatnonzero(found.ends - found.starts > limit.max_cell_chars).tolist():
+        text = delivery.data[found.starts[n] : found.ends[n]].decode()
+        if (
+            max(map(len, headers.split(text, layout.delimiter, layout.quote)))
+            > limit.max_cell_chars
+        ):
+            line = int(found.lines[n])
+            raise Problem("cell_too_long", line=line, limit=limit.max_cell_chars)
+    return delivery
+
+
+def read(con: duck.Connection, number: int, delivery: Opened, facts: Facts, work: Path) -> Read:
+    """Read a delivery into its raw table.
+
+    Raises a Problem that refuses the delivery; rows that may already be there then belong to no
+    row of `delivery` and are never looked at.
+    """
+    layout, data, found, path = delivery.layout, delivery.data, delivery.found, delivery.path
     header = data[found.starts[0] : found.ends[0]].decode()
-    names = _split(header, layout.delimiter, layout.quote)
-    extra = _compare_header(header, names, layout)
-    line = records.swallowed_line(data, found, layout.delimiter)
-    if line:
-        raise Problem("quote_unclosed", line=line)
+    names = headers.split(header, layout.delimiter, layout.quote)
+    source_of, extra = headers.compare(header, names, layout)
 
     # Mixed line ends stop the reader, or cost half the rows. Where it rejects it can't be relied
     # on: it names the wrong place for text after a quote, and lets one field too many pass when
     # that is empty, though all before it may have shifted. So it gets to see neither.
     if found.is_mixed or not found.is_sound.all():
-        payload = work / f"{number}.csv"
-        records.write_sound(data, found, payload)
-    first_row = int(con.execute("SELECT count(*) FROM raw").fetchall()[0][0])
-    rows = _read_csv(con, number, payload, layout, names, extra)
+        path = work.with_suffix(".sound")
+        records.write_sound(data, found, path)
+    first_row = int(con.execute(f"SELECT count(*) FROM {layout.raw_table}").fetchall()[0][0])
+    rows = _read_csv(con, number, path, layout, names, source_of, extra)
     broken = len(found) - int(found.is_sound.sum())
     if rows + broken != len(found) - 1:
         raise Problem("records_do_not_reconcile", physical=len(found) - 1, read=rows, broken=broken)
-    _note_odd(con, number, first_row, data, found)
-    warnings = [Problem("new_columns", names=", ".join(sorted(extra)))] if extra else []
-    return first_row, len(found) - 1, warnings
+    _note_odd(con, number, first_row, delivery)
+    unknown = sorted(set(extra) - set(layout.ignored))
+    warnings = [Problem("new_columns", names=", ".join(unknown))] if unknown else []
+    absent = " ".join(column for column in layout.optional if column not in source_of)
+    done = Read(first_row, delivery.records, warnings, absent)
+    text_of = {source: f"r.{duck.identifier(column)}" for column, source in source_of.items()}
+    text_of |= {name: f"(r.extra ->> {duck.literal(_json_path(name))})" for name in extra}
+    _leave_out(con, number, layout, text_of, done)
+    _check_stated(con, number, delivery, text_of, facts, done)
+    return done
 
 
-def count(payload: Path, layout: Layout) -> int:
-    """How many records a refused delivery holds; 0 when that can't be said."""
-    try:
-        found = records.scan(records.open_bytes(payload), layout.delimiter, layout.quote)
-    except (Problem, OSError):
-        return 0
-    return len(found) - 1
-
-
-def _split(header: str, delimiter: str, quote: str) -> list[str]:
-    if not quote:
-        return header.split(delimiter)
-    return next(csv.reader([header], delimiter=delimiter, quotechar=quote), [""])
-
-
-def _compare_header(header: str, names: list[str], layout: Layout) -> list[str]:
-    """The columns that the layout doesn't know; the order is free.
-
-    Raises Problem `wrong_delimiter` or `header_mismatch` with what is expected and what is found.
-    """
-    missing = [name for name in layout.columns if name not in names]
-    extra = [name for name in names if name not in layout.columns]
-    doubled = [name for name, count in Counter(names).items() if count > 1]
-    if not missing and not doubled:
-        return extra
-    for delimiter in DELIMITERS:
-        known = set(layout.columns) & set(_split(header, delimiter, layout.quote))
-        if len(known) > max(1, len(layout.columns) - len(missing)):
-            raise Problem("wrong_delimiter", found=repr(delimiter), expected=repr(layout.delimiter))
-    similar = [f"{n} ≈ {m}" for n in missing for m in get_close_matches(n, extra, 1, 0.6)]
-    raise Problem(
-        "header_mismatch",
-        layout=layout.name,
-        missing=", ".join(missing) or "–",
-        unknown=", ".join(extra) or "–",
-        doubled=", ".join(doubled) or "–",
-        similar=", ".join(similar) or "–",
-    )
+def _json_path(name: str) -> str:
+    return '$."' + name.replace('"', '\\"') + '"'
 
 
 def _read_csv(
@@ -112,15 +213,16 @@ def _read_csv(
     payload: Path,
     layout: Layout,
     names: list[str],
+    source_of: dict[str, str],
     extra: list[str],
 ) -> int:
-    """Append the file to `raw`; how many rows the reader gave.
+    """Append the file to its raw table; how many rows the reader gave.
 
     Columns are c0, c1, … in the file's order: the reader takes them by position, and no name of
     the file reaches SQL. All are projected, else the reader doesn't check what it skips.
     """
     column = {name: f"c{index}" for index, name in enumerate(names)}
-    chosen = {target: column[source] for source, target in layout.columns.items()}
+    chosen = {target: column[source] for target, source in source_of.items()}
     chosen |= {target: duck.literal(value) for target, value in layout.constants.items()}
     chosen["delivery_no"] = str(number)
     if extra:
@@ -129,7 +231,8 @@ def _read_csv(
     types = ", ".join(f"'{one}': 'VARCHAR'" for one in column.values())
     limit, size = 2 * records.MAX_RECORD_BYTES, payload.stat().st_size
     inserted = con.execute(
-        f"INSERT INTO raw ({', '.join(chosen)}) SELECT {', '.join(chosen.values())} FROM read_csv("
+        f"INSERT INTO {layout.raw_table} ({', '.join(chosen)}) "
+        f"SELECT {', '.join(chosen.values())} FROM read_csv("
         f"{duck.literal(glob.escape(str(payload)))}, auto_detect = false, header = true, "
         f"columns = {{{types}}}, delim = {duck.literal(layout.delimiter)}, "
         f"quote = {duck.literal(layout.quote)}, escape = {duck.literal(layout.quote)}, "
@@ -141,23 +244,107 @@ def _read_csv(
     return int(inserted.fetchall()[0][0])
 
 
-def _note_odd(
-    con: duck.Connection, number: int, first_row: int, data: mmap.mmap, found: records.Scan
-) -> None:
+def _note_odd(con: duck.Connection, number: int, first_row: int, delivery: Opened) -> None:
     """Note the line of each record that isn't simply the next one, and the text of those that
     can't be split, which get a row of their own after the file's others.
     """
+    data, found = delivery.data, delivery.found
     lines = found.lines[found.is_sound][1:]
     at = np.flatnonzero(lines != np.arange(len(lines)) + 2)
     if len(at):
         shifted = {"row_id": first_row + at, "line": lines[at]}  # noqa: F841  DuckDB reads it
         con.execute("INSERT INTO odd SELECT row_id, line, NULL FROM shifted")
-    broken = np.flatnonzero(~found.is_sound)
-    if len(broken):
-        texts = [data[found.starts[i] : found.ends[i]].decode() for i in broken.tolist()]
+    broken = [
+        (int(found.lines[i]), data[found.starts[i] : found.ends[i]].decode())
+        for i in np.flatnonzero(~found.is_sound).tolist()
+    ] + delivery.table.broken
+    if broken:
         row_ids = first_row + len(lines) + np.arange(len(broken))
-        con.execute(f"INSERT INTO raw (delivery_no) SELECT {number} FROM range({len(broken)})")
+        con.execute(
+            f"INSERT INTO {delivery.layout.raw_table} (delivery_no) "
+            f"SELECT {number} FROM range({len(broken)})"
+        )
         con.execute(
             "INSERT INTO odd SELECT unnest(?), unnest(?), unnest(?)",
-            [row_ids.tolist(), found.lines[broken].tolist(), texts],
+            [row_ids.tolist(), *map(list, zip(*broken, strict=True))],
         )
+
+
+def _leave_out(
+    con: duck.Connection, number: int, layout: Layout, text_of: dict[str, str], done: Read
+) -> None:
+    """Note in `excluded` the records that a [[drop]] rule names: totals, mostly."""
+    for rule in layout.drop:
+        if rule.column not in text_of:
+            continue  # an optional column that isn't there
+        (count,) = con.execute(
+            f"INSERT INTO excluded SELECT r.rowid, r.delivery_no, "
+            f"coalesce(o.line, r.rowid - ? + 2), ?, {conform.as_delivered(layout)} "
+            f"FROM {layout.raw_table} AS r LEFT JOIN odd AS o ON o.row_id = r.rowid "
+            "ANTI JOIN excluded AS x ON x.row_id = r.rowid "
+            f"WHERE r.delivery_no = ? AND r.rowid >= ? "
+            f"AND regexp_matches(trimmed({text_of[rule.column]}), ?)",
+            [done.first_row, rule.name, number, done.first_row, rule.pattern],
+        ).fetchall()[0]
+        if count:
+            done.excluded[rule.name] = count
+
+
+def _check_stated(
+    con: duck.Connection,
+    number: int,
+    delivery: Opened,
+    text_of: dict[str, str],
+    facts: Facts,
+    done: Read,
+) -> None:
+    """Hold the office and the period that stand inside the delivery against its slice.
+
+    Raises Problem `wrong_slice`, `bad_extract_time` or `future_extract`.
+    """
+    layout, file = delivery.layout, facts["file_name"]
+    for place in layout.stated:
+        kind, _, where = place.partition(" ")
+        texts = [delivery.table.titles.get(_cell(where), "")] if kind == "cell" else []
+        if kind == "column":
+            found = con.execute(
+                f"SELECT DISTINCT trimmed({text_of[where]}) FROM {layout.raw_table} AS r "
+                "ANTI JOIN odd AS o ON o.row_id = r.rowid AND o.record IS NOT NULL "
+                "ANTI JOIN excluded AS x ON x.row_id = r.rowid "
+                "WHERE r.delivery_no = ? AND r.rowid >= ? ORDER BY 1 LIMIT 100",
+                [number, done.first_row],
+            ).fetchall()
+            texts = [text or "" for (text,) in found]
+        for text in texts:
+            said = layout.stated_at(place, text)
+            if not said or not _fits(said, facts):
+                due = f"{facts['office']} {facts['month']} – {facts['last_month'] or '…'}"
+                raise Problem("wrong_slice", file=file, stated=f"{text} ({place})", due=due)
+            if "extracted" in said:
+                try:
+                    done.extracted_at = layout.moment(said["extracted"])
+                except ValueError:
+                    raise Problem("bad_extract_time", file=f"{file}, {place}") from None
+                if done.extracted_at > datetime.fromisoformat(facts["landed_at"]) + CLOCK_SKEW:
+                    raise Problem("future_extract", file=f"{file}, {place}")
+
+
+def _cell(name: str) -> tuple[int, int]:
+    """A2 → (2, 0)."""
+    letters = name.rstrip("0123456789")
+    column = 0
+    for letter in letters:
+        column = column * 26 + ord(letter) - 64
+    return int(name.removeprefix(letters)), column - 1
+
+
+def _fits(said: dict[str, str], facts: Facts) -> bool:
+    """Whether it is of the office and the months that are due; None where that isn't known."""
+    if facts["office"] and said.get("office", facts["office"]) != facts["office"]:
+        return False
+    text = said.get("period")
+    if text is None or facts["month"] is None or (text.isdigit() and facts["month"][:4] == text):
+        return True
+    month = dates.read(f"1 {text}", PERIODS)
+    last = facts["last_month"] or "9999-12"
+    return month is not None and facts["month"] <= f"{month:%Y-%m}" <= last

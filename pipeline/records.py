@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.messages import Problem
+from pipeline.settings import settings
 
 CHUNK = 16 << 20
 MAX_RECORD_BYTES = 1_000_000  # stays below the CSV reader's own limit of 2 MB
@@ -36,6 +37,12 @@ class Scan:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def since(self, line: int) -> "Scan":
+        """The records from that line on."""
+        first = int(np.searchsorted(self.lines, line))
+        columns = {name: value[first:] for name, value in vars(self).items() if name != "is_mixed"}
+        return Scan(**columns, is_mixed=self.is_mixed) if first else self
 
     @property
     def is_sound(self) -> Flags:
@@ -96,7 +103,7 @@ def scan(data: mmap.mmap, delimiter: str, quote: str) -> Scan:
     A quote opens only where a field begins and closes wherever it stands next; a doubled one stays
     inside. So an inch sign inside a field is a character. `quote` may be empty: no quoting.
     Raises Problem `no_header`, `not_utf8`, `nul_byte`, `lone_return`, `record_too_long` or
-    `quote_unclosed`, each with the line.
+    `quote_unclosed`, each with the line, or `too_many_rows`.
     """
     first = position = len(BOM) if data[: len(BOM)] == BOM else 0
     size, line, opened_line, held, is_open = len(data), 1, 1, 0, False
@@ -120,6 +127,8 @@ def scan(data: mmap.mmap, delimiter: str, quote: str) -> Scan:
         ends = block.outside(newlines)
         has_return = np.where(ends > 0, block.codes[ends - 1] == CR, False)
         crlf, newline_count = crlf + int(has_return.sum()), newline_count + len(ends)
+        if newline_count > settings().max_rows + 1:
+            raise Problem("too_many_rows", limit=settings().max_rows)
         if stop == size and data[stop - 1] != LF:
             ends, has_return = np.append(ends, len(block.text)), np.append(has_return, False)
         marks = block.outside(block.positions(ord(delimiter)))

@@ -13,8 +13,10 @@ WORDS: dict[str, dict[str, str]] = {
     "en": {
         "run": "Run {run_id} ({kind}), months {first} to {last}.",
         "received": "Received: {landed} new deliveries, {unchanged} unchanged, {missing} missing.",
+        "missing": "Missing, days since the month ended: {slices}.",
         "failed": "Could not fetch {slice}: {text}",
         "validated": "Validated: {validated} deliveries, {records} records.",
+        "correction": "Correction that does not fit, red from {red_on}: {text}",
         "stopped": "FAILED at {step}; nothing was published, the current release stays. {text}",
         "books": "Books of the release: {books}.",
         "reasons": "Commonest reasons for quarantine: {reasons}.",
@@ -33,8 +35,10 @@ WORDS: dict[str, dict[str, str]] = {
     "id": {
         "run": "Proses {run_id} ({kind}), bulan {first} sampai {last}.",
         "received": "Diterima: {landed} kiriman baru, {unchanged} tetap, {missing} belum ada.",
+        "missing": "Belum ada, hari sejak bulannya berakhir: {slices}.",
         "failed": "Gagal mengambil {slice}: {text}",
         "validated": "Divalidasi: {validated} kiriman, {records} baris.",
+        "correction": "Koreksi yang tidak cocok, merah mulai {red_on}: {text}",
         "stopped": "GAGAL pada {step}; tidak ada yang diterbitkan, rilis sekarang tetap. {text}",
         "books": "Pembukuan rilis: {books}.",
         "reasons": "Alasan karantina tersering: {reasons}.",
@@ -65,9 +69,14 @@ def text(entry: dict[str, Any], language: str) -> str:
                 missing=len(extracted["missing"]),
             )
         )
+        if late := sorted(extracted["missing"], key=lambda one: -(one["age_days"] or 0)):
+            ages = [f"{one['slice']} {one['age_days'] or '–'}" for one in late]
+            lines.append(words["missing"].format(slices=_some(ages)))
         lines += _failed(extracted["failed"], language)
     if entry["validate"]:
         lines.append(words["validated"].format(**entry["validate"]))
+        for one in entry["validate"].get("corrections", []):
+            lines.append(words["correction"].format(red_on=one["red_on"], text=one[language]))
     if entry["failed_at"]:
         why = entry["problem"][language] if entry["problem"] else words["log"]
         lines.append(words["stopped"].format(step=entry["failed_at"], text=why))
@@ -120,9 +129,9 @@ def release_lines(language: str) -> list[str]:
             "SELECT state, sum(records)::BIGINT FROM meta.ledger GROUP BY state ORDER BY state"
         ).fetchall()
         reasons = con.execute(
-            "SELECT rule_name, unexpected FROM meta.check_result WHERE suite_name = 'row' "
-            "AND severity = 'critical' AND unexpected > 0 ORDER BY unexpected DESC, rule_name "
-            "LIMIT 3"
+            "SELECT rule_name, unexpected FROM meta.check_result "
+            "WHERE suite_name IN ('row', 'aggregate') AND severity = 'critical' "
+            "AND unexpected > 0 ORDER BY unexpected DESC, rule_name LIMIT 3"
         ).fetchall()
         synthetic = con.execute("SELECT is_synthetic FROM meta.release").fetchall()[0][0]
     number = {"en": "en_US", "id": "id_ID"}[language]

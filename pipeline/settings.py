@@ -4,6 +4,7 @@ What decides a *result* (floors, shares, scopes) is not here: it is a row of see
 that it is reviewed, hashed into every build and printed with every release.
 """
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +30,13 @@ class Settings(BaseSettings):
     memory_limit: str = Field("2GB", description="DuckDB's memory; work beyond it spills to disk")
     threads: int | None = Field(None, description="DuckDB's threads; default: all cores")
     max_file_mb: int = Field(2048, description="a larger delivery is refused unread")
+    max_unpacked_mb: int = Field(4096, description="one that unpacks to more is refused")
+    max_ratio: int = Field(200, description="one that unpacks to so many times its size is refused")
+    max_rows: int = Field(5_000_000, description="records in one delivery")
+    max_columns: int = Field(1_000, description="columns in one delivery")
+    max_cell_chars: int = Field(100_000, description="characters in one field")
+    reader_memory_mb: int = Field(2048, description="for the process that reads a workbook or JSON")
+    reader_timeout_s: float = Field(600.0, description="how long that process may take")
     fetch_threads: int = 8
     fetch_retries: int = 3
     fetch_timeout_s: float = 60.0
@@ -38,6 +46,11 @@ class Settings(BaseSettings):
     @property
     def feeds_file(self) -> Path:
         return self.feeds or self.seeds / "feeds.toml"
+
+
+def airflow_connection(name: str) -> str | None:
+    """A connection as Airflow's environment variables hold it, so that both share one format."""
+    return os.environ.get(f"AIRFLOW_CONN_{name.upper()}")
 
 
 @cache

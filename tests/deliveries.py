@@ -106,6 +106,8 @@ def land(
         "landed_at": landed_at.isoformat(),
         "office": office,
         "month": month,
+        "last_month": month,
+        "mode": "snapshot",
         "feed": "eska",
         "layout": layout,
         "refusal": None,

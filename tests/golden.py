@@ -6,6 +6,11 @@ from typing import Any
 from pipeline import duck, load, models, store
 
 RULES_SHA = "0123456789abcdef"
+# What tables above core.aggregate_cell read of it.
+CELL = """delivery_id VARCHAR, line INTEGER, cell_key VARCHAR, feed VARCHAR, office_code VARCHAR,
+    region_set VARCHAR, region_code VARCHAR, month DATE, stated_usd DECIMAL(18, 2),
+    fob_usd DECIMAL(18, 2), net_kg DECIMAL(18, 3), is_quarantined BOOLEAN, state VARCHAR,
+    is_missing BOOLEAN, is_flagged BOOLEAN"""
 Row = dict[str, Any]
 
 
@@ -21,7 +26,11 @@ def seeds(con: duck.Connection) -> None:
     """The project's own seeds, and the tables made of nothing else."""
     con.execute("CREATE SCHEMA IF NOT EXISTS seed")
     load._seeds(con)
-    models.materialise(con, "core", only=("core.region", "core.issuer", "core.scope_member"))
+    con.execute("CREATE SCHEMA IF NOT EXISTS stage")
+    for name, more in (("accepted_cell", ""), ("quarantine_cell", ", findings INT, raw VARCHAR")):
+        con.execute(f"CREATE TABLE IF NOT EXISTS stage.{name} ({load.CELL}{more})")
+    made = ("country", "region", "issuer", "scope_member", "setting", "exchange_rate")
+    models.materialise(con, "core", only=tuple(f"core.{name}" for name in made))
 
 
 def result(con: duck.Connection, model: str, columns: str = "*") -> list[tuple[Any, ...]]:
@@ -67,29 +76,58 @@ def line(certificate: str, number: int = 1, **changes: Any) -> Row:
     }
 
 
+def cell(line: int, code: str, month: str, usd: int | None, **changes: Any) -> Row:
+    """A sound cell of statistics by port, worth so many US$; None: blank."""
+    return {
+        "line": line,
+        "cell_key": f"{code}|{month}||",
+        "region_set": "IDPORT",
+        "region_code": code,
+        "month": f"{month}-01",
+        "fob_usd": None if usd is None else Decimal(usd).quantize(Decimal("0.01")),
+        "net_kg": Decimal("1.000"),
+        "is_missing": False,
+        "flags": [],
+        **changes,
+    }
+
+
+def deliver_cells(slice_code: str, accepted: list[Row], *more: Any, **changes: Any) -> Row:
+    """As deliver, for aggregates of feed `bps`; month, last_month and mode are `changes`."""
+    facts = {"feed": "bps", "grain": "aggregate", "region_set": "IDPORT", **changes}
+    return deliver(slice_code, accepted, *more, **facts)
+
+
 def deliver(
     slice_code: str,
     accepted: list[Row],
     quarantined: list[Row] | None = None,
     landed_at: str = "2026-11-01T00:00:00+00:00",
+    feed: str = "eska",
+    grain: str = "certificate_line",
     **changes: Any,
 ) -> Row:
     """Lay the Parquet files of one delivery under IPSKA_HOME; give its verdict."""
+    columns = {"certificate_line": load.LINE, "aggregate": load.CELL}[grain]
     office, month = slice_code.split("_")
     stamp = "".join(c for c in landed_at[:19] if c.isalnum())
-    delivery_id = f"eska/{slice_code}/{stamp}000000Z-abcdef12"
+    delivery_id = f"{feed}/{slice_code}/{stamp}000000Z-abcdef12"
     aside = quarantined or []
     if accepted:
-        _write("accepted", delivery_id, "line.parquet", load.LINE, accepted)
+        _write("accepted", delivery_id, "line.parquet", columns, accepted)
     if aside:
-        columns = f"{load.LINE}, findings {load.FINDING}, raw VARCHAR"
+        columns = f"{columns}, findings {load.FINDING}, raw VARCHAR"
         _write("quarantine", delivery_id, "row.parquet", columns, aside)
     return {
         "delivery_id": delivery_id,
-        "feed": "eska",
+        "feed": feed,
         "slice_code": slice_code,
         "office_code": office,
+        "grain": grain,
+        "region_set": None,
+        "mode": "snapshot",
         "month": month,
+        "last_month": month,
         "landed_at": landed_at,
         "extracted_at": None,
         "forced": False,
@@ -99,24 +137,32 @@ def deliver(
         "records": len(accepted) + len(aside),
         "accepted_records": len(accepted),
         "quarantined_records": len(aside),
+        "excluded_records": 0,
+        "excluded": {},
         "stated_usd": {"accepted": _stated(accepted), "quarantined": _stated(aside)},
         "unreadable_records": {"accepted": _unread(accepted), "quarantined": _unread(aside)},
         "is_synthetic": True,
         "checks": [
             {"suite": "row", "rule_name": "peb_complete", "severity": "info"},
             {"suite": "row", "rule_name": "nib_format", "severity": "warning"},
+            {"suite": "aggregate", "rule_name": "weight_readable", "severity": "warning"},
         ],
         **changes,
     }
 
 
 def _stated(rows: list[Row]) -> str:
-    amounts = [row["line_fob"] for row in rows if row["currency_code"] == "USD" and row["line_fob"]]
-    return str(sum(amounts, Decimal("0.00")))
+    usd = [row for row in rows if row.get("currency_code", "USD") == "USD"]
+    return str(sum((_amount(row) or 0 for row in usd), Decimal("0.00")))
 
 
 def _unread(rows: list[Row]) -> int:
-    return sum(row["line_fob"] is None for row in rows)
+    return sum(_amount(row) is None for row in rows)
+
+
+def _amount(row: Row) -> Decimal | None:
+    found: Decimal | None = row["line_fob"] if "line_fob" in row else row["fob_usd"]
+    return found
 
 
 def _write(folder: str, delivery_id: str, name: str, columns: str, rows: list[Row]) -> None:

@@ -31,14 +31,16 @@ SENSITIVITY = {
 class World:
     """Everything a ranking is made from. Months are counted 12 × year + month − 1."""
 
-    rows: list[Row]  # exporter_key, domicile, issuer, month, fob_usd, certificates, flagged_usd
+    # exporter_key, domicile, issuer, port, month, fob_usd, certificates, flagged_usd
+    rows: list[Row]
     regions: dict[str, tuple[str, str]]  # code: (kota | kabupaten, province)
+    ports: list[str]
     provinces: list[str]
     scopes: list[str]
     first: int
     last: int
     slices: dict[tuple[str, int], tuple[bool, bool]]  # (office, month): (complete, stale)
-    office_rows: list[Row]  # office, domicile, issuer, month, fob_usd
+    office_rows: list[Row]  # office, domicile, issuer, port, month, fob_usd
     quarantined: list[Row]  # basis, region, month, fob_usd
     newest_on: date
     rules: dict[str, Decimal]
@@ -69,6 +71,10 @@ def spans(world: World) -> Iterator[tuple[str, int, int]]:
 
 def leagues(world: World, scope: str) -> Iterator[tuple[str, str, set[str], bool]]:
     """(league, region, leaves, is it the unallocated) of a scope."""
+    if scope == "IDPORT":
+        yield from (("all", port, {port}, False) for port in world.ports)
+        yield "all", "IDPORT99", {"IDPORT99"}, True
+        return
     inside = {
         code: kind for code, (kind, province) in world.regions.items() if scope in ("ID", province)
     }
@@ -150,13 +156,14 @@ def percent(part: Decimal, whole: Decimal | None) -> float | None:
 def ranking(world: World) -> dict[Key, Row]:
     """All of mart.growth_ranking: its grain → the columns that are figures or judgements."""
     found: dict[Key, Row] = {}
-    for basis in ("domicile", "issuer"):
+    for basis in ("domicile", "issuer", "port"):
+        scopes = [scope for scope in world.scopes if (scope == "IDPORT") == (basis == "port")]
         for kind, first, last in spans(world):
             for baseline, shift in BASELINES.items():
                 if shift is None and kind not in ("month", "quarter"):
                     continue
                 back = shift or last - first + 1
-                for scope in world.scopes:
+                for scope in scopes:
                     rank_one(world, found, (basis, scope), (kind, first, last), (baseline, back))
     for key, row in found.items():
         basis, scope, league, kind, end, baseline, region = key

@@ -58,7 +58,7 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         [[{"waktu_status": "2022-10-12 09:00:00"}], [{**PENDING}]],
         [
             ([{"waktu_status": "12 Oktober 2022"}], [{"status_at_readable"}]),
-            ([{"waktu_status": "12 October 2022, 09:00:00"}], [{"status_at_readable"}]),
+            ([{"waktu_status": "12 Octobre 2022, 09:00:00"}], [{"status_at_readable"}]),
             ([{"waktu_status": "-"}], [{"status_at_readable"}]),
         ],
     ),
@@ -114,7 +114,11 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
     ),
     "header_agrees": (
         # A blank contradicts nothing, and a value that can't be read has its own rule.
-        [[{**HALF, "fob_peb": "-"}, {**SECOND, **HALF}]],
+        # One certificate may draw on several PEBs.
+        [
+            [{**HALF, "fob_peb": "-"}, {**SECOND, **HALF}],
+            [{**HALF}, {**SECOND, **HALF, "no_peb": "000124"}],
+        ],
         [
             ([{**HALF}, {**SECOND, **HALF, name: value}], [{"header_agrees"}] * 2)
             for name, value in {
@@ -127,7 +131,6 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
                 "fob_dokumen": "1.234,51",
                 "nib": "1234567890124",
                 "npwp": "123456789012346",
-                "no_peb": "000124",
             }.items()
         ] + [
             ([{**HALF, "no_ska_diganti": "0000001/BGR/2022"},
@@ -222,7 +225,9 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         [([{"tipe_form": "FORM XY"}], [{"form_known"}]), ([{"tipe_form": "-"}], [{"form_known"}])],
     ),
     "form_destination": (
-        [[{"tipe_form": "FORM B", "negara_importir": "CHINA"}]],
+        # GSTP: its partners are not known, so no destination is wrong.
+        [[{"tipe_form": "FORM B", "negara_importir": "CHINA"}],
+         [{"tipe_form": "GSTP", "negara_importir": "CHINA"}]],
         [([{"negara_importir": "CHINA"}], [{"form_destination"}])],
     ),
     "form_started": (
@@ -230,7 +235,8 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         [([{"tipe_form": "RCEP"}], [{"form_started"}])],
     ),
     "destination_known": (
-        [[{"negara_importir": "Korea, Republic of"}], [{"negara_importir": "South Korea"}]],
+        [[{"negara_importir": "Korea, Republic of"}], [{"negara_importir": "South Korea"}],
+         [{"negara_importir": "Korea Selatan"}], [{"negara_importir": "REPUBLIK KOREA"}]],
         [
             ([{"negara_importir": "KOREAA"}], [{"destination_known"}]),
             ([{"negara_importir": "-"}], [{"destination_known"}]),
@@ -276,3 +282,72 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
 }  # fmt: skip
 GOOD = [(rule, rows) for rule, (sound, _) in RULES.items() for rows in sound]
 BAD = [(rule, *case) for rule, (_, broken) in RULES.items() for case in broken]
+
+# The same for cells of aggregates; test_aggregate.py has the layout and the sound cell.
+CELLS: dict[str, tuple[list[list[Row]], list[Case]]] = {
+    "record_split": (
+        [[{"nama": '"BADE, IRIAN JAYA"'}]],
+        [(["IDTPP;PRIOK;2022"], [{"record_split"}])],
+    ),
+    "region_present": (
+        [[{"kode": "", "nama": "TANJUNG PRIOK"}], [{"nama": "-"}]],
+        [([{"kode": "-", "nama": ""}], [{"region_present"}])],
+    ),
+    "month_readable": (
+        [[{"bulan": month}] for month in ("1", "02", "Mei", "february")]
+        + [[{"tahun": "-", "bulan": month}] for month in ("2022-03", "Januari 2022", "May 2022")],
+        [
+            ([{"bulan": month}], [{"month_readable"}])
+            for month in ("13", "0", "Jan", "2022-03", "-")
+        ] + [([{"tahun": "22"}], [{"month_readable"}]), ([{"tahun": "-"}], [{"month_readable"}])],
+    ),
+    "month_covered": (
+        # A sheet for the whole year: what is to come is blank.
+        [[{"bulan": "Desember", "nilai": "-", "berat": ""}], [{"bulan": "November"}]],
+        [
+            ([{"bulan": "Desember"}], [{"month_covered"}]),
+            ([{"tahun": "2021"}], [{"month_covered"}]),
+            ([{"tahun": "9999", "nilai": ""}], [{"month_covered"}]),
+        ],
+    ),
+    "value_readable": (
+        [[{"nilai": "1234,5"}], [{"nilai": "0"}], [{"nilai": ""}], [{"nilai": "1,7284E+08"}],
+         [{"nilai": "1,2345e2"}]],
+        [
+            ([{"nilai": value}], [{"value_readable"}])
+            for value in ("1.239,999", "1.5", "N/K", "1e400", "1,23456e2", "1E-5", "1e12")
+        ],
+    ),
+    "value_not_negative": (
+        [[{"nilai": "0,00"}]],
+        [([{"nilai": "-0,01"}], [{"value_not_negative"}])],
+    ),
+    "currency_reporting": (
+        [[{"mata_uang": "usd"}], [{"mata_uang": "-"}]],
+        [([{"mata_uang": "IDR"}], [{"currency_reporting"}])],
+    ),
+    "hs_readable": (
+        [[{"hs": "61"}], [{"hs": "6109.10.00.00"}]],
+        [([{"hs": value}], [{"hs_readable"}]) for value in ("-", "6", "kaos", "61091000001")],
+    ),
+    "destination_present": (
+        [[{"tujuan": "Korea Selatan"}]],
+        [([{"tujuan": "-"}], [{"destination_present"}])],
+    ),
+    "cell_unique": (
+        [[{}, {"bulan": "Februari"}], [{}, {"hs": "62"}], [{}, {"tujuan": "CHINA"}]],
+        [([{}, {"nilai": "7"}], [{"cell_unique"}] * 2)],
+    ),
+    "weight_readable": (
+        [[{"berat": "-"}], [{"berat": "1.000,123"}]],
+        [([{"berat": value}], [{"weight_readable"}]) for value in ("10 kg", "-1", "1,1234")],
+    ),
+    "hs_known": (
+        [[{"hs": "97"}]],
+        [([{"hs": value}], [{"hs_known"}]) for value in ("7709", "99", "00")],
+    ),
+    "destination_known": (
+        [[{"tujuan": "JAPAN"}]],
+        [([{"tujuan": "JAPANN"}], [{"destination_known"}])],
+    ),
+}  # fmt: skip

@@ -1,14 +1,15 @@
 """Certificates: golden rows for what decides which version counts, for how much, and for whom."""
 
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from golden import line, result, seeds, table
+from golden import CELL, line, result, seeds, table
 
 from pipeline import duck, load, models
 
-N1, N2, N3, N4 = (f"000000{n}/BGR/2024" for n in (1, 2, 3, 4))
+N1, N2, N3, N4, N8 = (f"000000{n}/BGR/2024" for n in (1, 2, 3, 4, 8))
 
 
 @pytest.fixture
@@ -83,13 +84,13 @@ def test_a_record_without_a_number_is_its_delivery_s_own(con: duck.Connection) -
 
 
 VERSION = """certificate_key VARCHAR, replaces_ska_number VARCHAR, status VARCHAR, kind VARCHAR,
-    issued_on DATE, status_at TIMESTAMP, state VARCHAR"""
+    issued_on DATE, status_at TIMESTAMP, peb_on DATE, state VARCHAR"""
 
 
 def chain(con: duck.Connection, *rows: tuple[Any, ...]) -> dict[str, tuple[Any, ...]]:
     """(number, replaces, status, kind, day of January [, state]) → (is_counted, first day)."""
     whole = [
-        (number, replaces, status, kind, f"2024-01-{day:02}", f"2024-01-{day:02}",
+        (number, replaces, status, kind, f"2024-01-{day:02}", f"2024-01-{day:02}", None,
          state[0] if state else "current")
         for number, replaces, status, kind, day, *state in rows
     ]  # fmt: skip
@@ -145,6 +146,48 @@ def test_odd_chains(
     assert {row[2] for row in found.values()} == {first}
 
 
+@pytest.mark.parametrize(
+    ("rows", "trouble"),
+    [
+        ([(N2, N1, "issued", "replacement", 5), (N3, N1, "issued", "replacement", 9)], "fork"),
+        ([(N2, N1, "withdrawn", "replacement", 5), (N3, N1, "issued", "replacement", 9)], None),
+        ([(N2, N1, "issued", "duplicate", 5), (N3, N1, "issued", "replacement", 9)], None),
+        ([(N1, N2, "issued", "replacement", 1), (N2, N1, "issued", "replacement", 5)], "loop"),
+        ([(N1, N1, "issued", "replacement", 1)], "loop"),
+        # A loop that something leads into.
+        (
+            [
+                (N1, N2, "issued", "replacement", 1),
+                (N2, N1, "issued", "replacement", 5),
+                (N3, N2, "rejected", "replacement", 7),
+            ],
+            "loop",
+        ),
+        ([(N2, N1, "issued", "replacement", 5), (N3, N2, "issued", "replacement", 9)], None),
+    ],
+)
+def test_forks_and_loops_are_told_with_their_links(
+    con: duck.Connection, rows: list[tuple[Any, ...]], trouble: str | None
+) -> None:
+    chain(con, *rows)
+    links = ", ".join(f"{number} replaces {other}" for number, other, *_ in rows)
+    found = set(result(con, "core.certificate_chain", "trouble, link_text"))
+    assert found == {(f"chain_{trouble}", links) if trouble else (None, None)}
+
+
+def test_the_latest_link_is_the_one_that_nothing_replaces(con: duck.Connection) -> None:
+    """Not the one with the latest status: the first was asked to be withdrawn after both."""
+    rows = [(N1, None, "withdrawal_requested", "new", 9), (N2, N1, "issued", "replacement", 5)]
+    found = chain(con, *rows)
+    assert {number for number, row in found.items() if row[1]} == {N2}
+
+
+def test_an_office_replaces_only_its_own(con: duck.Connection) -> None:
+    other = "0000001/DPK/2024"
+    rows = [(other, None, "issued", "new", 1), (N2, other, "issued", "replacement", 5)]
+    assert chain(con, *rows) == {}
+
+
 def test_a_junk_number_ties_nothing(con: duck.Connection) -> None:
     rows = [(N1, "tidak ada", "issued", "new", 1), (N2, "tidak ada", "issued", "new", 2)]
     assert chain(con, *rows) == {}
@@ -154,6 +197,7 @@ FIFTEEN, SIXTEEN = "012345678901000", "0012345678999999"
 
 
 def test_who_an_exporter_is(con: duck.Connection) -> None:
+    seeds(con)
     nib = "1234567890123"
     cases = [
         {"nib": nib, "npwp": FIFTEEN},
@@ -183,6 +227,7 @@ def test_who_an_exporter_is(con: duck.Connection) -> None:
 
 
 def test_numbers_seen_together_are_one_exporter(con: duck.Connection) -> None:
+    seeds(con)
     columns = "nib_id VARCHAR, npwp_id VARCHAR, is_quarantined BOOLEAN"
     pairs = [("nib:3", "npwp:b"), ("nib:2", "npwp:b"), ("nib:2", "npwp:a"), ("nib:4", None)]
     table(con, "core.certificate_version", columns, [(*pair, False) for pair in pairs])
@@ -196,12 +241,22 @@ def test_numbers_seen_together_are_one_exporter(con: duck.Connection) -> None:
     ]
 
 
-UP_TO_VALUE = (
-    "core.certificate_version",
-    "core.place",
-    "core.certificate_chain",
-    "core.exporter_identifier",
-    "core.certificate_value",
+def test_a_long_chain_across_deliveries_ends(con: duck.Connection) -> None:
+    """Sixty links in a circle: each takes the smallest name, then it stops."""
+    numbers = [f"{n:07}/BGR/2024" for n in range(1, 61)]
+    rows = [(one, numbers[n - 1], "issued", "replacement", 5) for n, one in enumerate(numbers)]
+    found = chain(con, *rows)
+    assert {row[0] for row in found.values()} == {numbers[0]}
+    assert sum(row[1] for row in found.values()) == 1
+
+
+UP_TO_VALUE = tuple(
+    f"core.{name}"
+    for name in (
+        *("certificate_version", "place", "port_spelling", "certificate_chain", "certificate_peb"),
+        *("certificate_reason", "same_goods", "exporter_identifier", "exporter_link"),
+        "certificate_value",
+    )
 )
 UP_TO_LINE = (*UP_TO_VALUE, "core.certificate_line", "core.certificate")
 
@@ -222,7 +277,8 @@ def valued(con: duck.Connection, *rows: dict[str, Any]) -> list[tuple[Any, ...]]
         ({"status": "rejected"}, "status"),
         ({"status": "in_process", "kind": "duplicate"}, "status"),
         ({"kind": "duplicate"}, "duplicate"),
-        ({"currency_code": "EUR"}, "no_rate"),
+        ({"currency_code": "XAF"}, "no_rate"),
+        ({"currency_code": "EUR", "peb_on": "2019-12-31"}, "no_rate"),
         ({"kind": None}, None),
         ({"status": "withdrawal_requested"}, None),
     ],
@@ -254,12 +310,167 @@ def test_which_total_is_the_value(con: duck.Connection) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "total", "parts"),
+    [
+        # Equal parts add up to the PEB's total: what is left over goes round in order of issue.
+        (["000123"] * 3, "100.00", ["33.33", "33.33", "33.34"]),
+        (["000123"] * 3, "0.02", ["0.00", "0.01", "0.01"]),
+        (["000123", "123", " 123 "], "1.00", ["0.33", "0.33", "0.34"]),  # zeros that Excel dropped
+    ],
+)
+def test_parts_of_a_peb_add_up_to_it(
+    con: duck.Connection, numbers: list[str], total: str, parts: list[str]
+) -> None:
+    rows = [
+        line(name, net_kg=n, fob_document=None, fob_peb=total, **{**PEB, "peb_number": number})
+        for n, (name, number) in enumerate(zip((N1, N2, N3), numbers, strict=True))
+    ]
+    found = valued(con, *rows)
+    assert [(row[1], str(row[2])) for row in found] == [("peb_part", part) for part in parts]
+
+
+def test_who_shares_a_peb_is_known_only_when_the_goods_are(con: duck.Connection) -> None:
+    """The second repeats the first's goods: one certificate is left, and the PEB's total its."""
+    same = {**PEB, "fob_peb": 1010}
+    found = valued(con, line(N1, **same), line(N2, **same, issued_on="2024-01-16"))
+    assert [(row[1], str(row[2]), row[3]) for row in found] == [
+        ("peb", "1010.00", None),
+        ("document", "1000.00", "same_goods"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["000123; 000124", "000124,000123", "000123 & 124", "000123 dan 000124", "000123 000124"],
+)
+def test_a_certificate_may_draw_on_several_pebs(con: duck.Connection, text: str) -> None:
+    several = {**PEB, "peb_number": text, "fob_peb": 3000}
+    found = valued(con, line(N1, **several), line(N2, **{**PEB, "peb_number": "9", "fob_peb": 5}))
+    assert [(row[1], str(row[2])) for row in found] == [("peb", "3000.00"), ("peb", "5.00")]
+    keys = "SELECT peb_keys FROM core.certificate_value WHERE certificate_key = ?"
+    assert con.execute(keys, [N1]).fetchall() == [
+        (["123 2024-01-10 040300", "124 2024-01-10 040300"],)
+    ]
+
+
+def test_its_peb_total_holds_only_if_nobody_else_draws_on_any_of_them(
+    con: duck.Connection,
+) -> None:
+    other = {**PEB, "peb_number": "000124", "fob_peb": 900}
+    found = valued(
+        con,
+        # Goods lines may name different ones, too.
+        line(N1, 1, **PEB, fob_peb=3000, fob_document=2000),
+        line(N1, 2, **{**other, "fob_peb": 3000}, fob_document=2000),
+        line(N2, **other, fob_document=950, net_kg=1),
+    )
+    assert [(row[1], str(row[2])) for row in found] == [
+        ("document", "2000.00"),
+        ("document", "950.00"),
+    ]
+
+
+def test_money_converts_at_the_declarations_date(con: duck.Connection) -> None:
+    """1,234.56 EUR × 17,100.10 / 15,400.25; yen per 100; the week of the PEB, else of the issue."""
+    seeds(con)
+    rates = [
+        ("EUR", "2024-01-03", "2024-01-09", "1", "17100.10", "decree 1", "false"),
+        ("EUR", "2024-01-10", "2024-01-16", "1", "17000.00", "decree 2", "false"),
+        ("JPY", "2024-01-10", "2024-01-16", "100", "10650.33", "decree 2", "true"),
+        ("USD", "2024-01-03", "2024-01-09", "1", "15400.25", "decree 1", "false"),
+        ("USD", "2024-01-10", "2024-01-12", "1", "15500.00", "decree 2", "false"),
+    ]
+    columns = ("currency_code", "valid_from", "valid_until", "units", "rupiah", "source",
+               "is_synthetic")  # fmt: skip
+    table(con, "seed.exchange_rate", ", ".join(f"{name} VARCHAR" for name in columns), rates)
+    models.materialise(con, "core", only=("core.exchange_rate",))
+    real = {"currency_code": "EUR", "fob_document": "1234.56", "is_synthetic": False}
+    yen = {**real, "currency_code": "JPY", "fob_document": "1000000"}
+    numbers = [f"{n:07}/BGR/2024" for n in range(1, 7)]
+    cases = [
+        {**real, "peb_on": "2024-01-09", "issued_on": "2024-01-12"},
+        {**real, "peb_on": "2024-01-10", "issued_on": "2024-01-12"},
+        {**real, "issued_on": "2024-01-09"},
+        {**yen, "issued_on": "2024-01-12"},
+        {**real, "issued_on": "2024-01-13"},  # no rate of the US$ any more
+        {**real, "issued_on": "2024-01-02"},
+    ]
+    stage(con, a1=[line(n, **case) for n, case in zip(numbers, cases, strict=True)])
+    models.materialise(con, "core", only=UP_TO_LINE)
+    found = con.execute(
+        "SELECT fob_usd::VARCHAR, rate_on::VARCHAR, usd_rate::VARCHAR, rate_source, reason, "
+        "fob_stated::VARCHAR FROM core.certificate ORDER BY certificate_key"
+    ).fetchall()
+    assert found == [
+        ("1370.83", "2024-01-09", "1.1103780783", "decree 1", None, "1234.56"),
+        ("1354.03", "2024-01-10", "1.0967741935", "decree 2", None, "1234.56"),
+        ("1370.83", "2024-01-09", "1.1103780783", "decree 1", None, "1234.56"),
+        ("6871.18", "2024-01-12", "0.0068711806", "decree 2", None, "1000000.00"),
+        (None, "2024-01-13", None, None, "no_rate", None),
+        (None, "2024-01-02", None, None, "no_rate", None),
+    ]
+    exact = Decimal("1234.56") * Decimal("17100.10") / Decimal("15400.25")
+    assert found[0][0] == str(exact.quantize(Decimal("0.01"), ROUND_HALF_UP))
+    models.materialise(con, "core", only=("core.certificate_chain",))
+    table(con, "stage.row_rule", "rule_name VARCHAR, severity VARCHAR", [])
+    flags = result(con, "core.certificate_flag", "certificate_key, rule_name, severity")
+    assert flags == [(numbers[3], "rate_synthetic", "warning")]
+    seen = "written_code VARCHAR, written_name VARCHAR, resolution VARCHAR"
+    table(con, "core.aggregate_cell", f"{CELL}, {seen}", [])
+    listed = result(con, "core.unplaced", "kind, spelling, certificates, fob_usd, stated, seed_row")
+    assert [row for row in listed if row[0] == "rate"] == [
+        ("rate", "EUR", 1, "0.00", "1234.56",
+         "EUR,2023-12-27,2024-01-02,<units>,<rupiah>,<decree>,false"),
+        ("rate", "EUR", 1, "0.00", "1234.56",
+         "EUR,2024-01-10,2024-01-16,<units>,<rupiah>,<decree>,false"),
+    ]  # fmt: skip
+
+
+def test_totals_of_a_peb_are_compared_in_one_currency(con: duck.Connection) -> None:
+    """Goods stated in euro and in US$ are the same where they are worth the same."""
+    seeds(con)
+    rates = [
+        ("EUR", "2024-01-10", "2024-01-16", "1", "20000", "s", "true"),
+        ("USD", "2024-01-10", "2024-01-16", "1", "16000", "s", "true"),
+    ]
+    columns = "c VARCHAR, f VARCHAR, u VARCHAR, n VARCHAR, r VARCHAR, s VARCHAR, i VARCHAR"
+    names = "(currency_code, valid_from, valid_until, units, rupiah, source, is_synthetic)"
+    table(con, "seed.rates", columns, rates)
+    con.execute(
+        f"CREATE OR REPLACE TABLE seed.exchange_rate AS SELECT * FROM seed.rates AS t{names}"
+    )
+    models.materialise(con, "core", only=("core.exchange_rate",))
+    euro = {**PEB, "currency_code": "EUR"}
+    stage(
+        con,
+        a1=[
+            line(N1, **PEB, fob_peb=1000),
+            line(N2, **euro, line_fob=800, fob_document=800, issued_on="2024-01-16"),
+            line(N3, **euro, line_fob=200, fob_document=200, issued_on="2024-01-16"),
+        ],
+    )
+    models.materialise(con, "core", only=UP_TO_LINE)
+    values = "certificate_key, counted_usd::VARCHAR, reason"
+    query = f"SELECT {values} FROM core.certificate ORDER BY certificate_key"
+    assert con.execute(query).fetchall() == [
+        (N1, "1000.00", None),
+        (N2, "0.00", "same_goods"),
+        (N3, "250.00", None),
+    ]
+    table(con, "stage.row_rule", "rule_name VARCHAR, severity VARCHAR", [])
+    assert set(result(con, "core.certificate_flag", "certificate_key, rule_name")) == {
+        (N1, "peb_exceeded"),
+        (N3, "peb_exceeded"),
+    }
+
+
 def test_a_shared_peb_is_no_value(con: duck.Connection) -> None:
     found = valued(
         con,
         line(N1, **PEB, fob_peb=3000, fob_document=1000),
-        line(N2, **PEB, fob_peb=3000, fob_document=0, fob_invoice=1200),
-        line(N3, **PEB, fob_peb=3000, fob_document=None),
+        line(N2, **PEB, fob_peb=3000, fob_document=0, fob_invoice=1200, net_kg=11),
+        line(N3, **PEB, fob_peb=3000, fob_document=None, net_kg=12),
         # Not counted, so it shares nothing; nor does the same number at another customs office.
         line(N4, **PEB, fob_peb=3000, status="withdrawn"),
         line("0000005/BGR/2024", **{**PEB, "customs_office": "050100"}, fob_peb=700),
@@ -295,6 +506,76 @@ def test_regions_and_month(con: duck.Connection) -> None:
         ("ID99", "3299", "2024-01-01", None),
         ("3201", "3201", "2024-01-01", None),
     ]
+
+
+def test_the_period_may_be_that_of_the_peb(con: duck.Connection) -> None:
+    seeds(con)
+    con.execute("UPDATE seed.rule SET value = '1' WHERE rule_name = 'period_by_peb_date'")
+    models.materialise(con, "core", only=("core.setting",))
+    later = {"kind": "replacement", "replaces_ska_number": N1, "issued_on": "2024-04-02"}
+    rows = [
+        line(N1, **{**PEB, "peb_on": "2023-12-30"}),
+        line(N2, **{**PEB, "peb_on": "2024-03-30"}, **later),
+        line(N3, **{**PEB, "peb_number": "9", "peb_on": "2023-11-30"}),
+        line(N4),
+    ]
+    stage(con, a1=rows)
+    models.materialise(con, "core", only=UP_TO_VALUE)
+    query = "SELECT month::VARCHAR FROM core.certificate_value WHERE reason IS NULL ORDER BY ALL"
+    assert con.execute(query).fetchall() == [("2023-11-01",), ("2023-12-01",), ("2024-01-01",)]
+
+
+def test_branches_are_one_exporter_in_their_own_places(con: duck.Connection) -> None:
+    """The last three of the 15 digits name the branch; each has its certificate's place."""
+    valued(
+        con,
+        line(N1, nib=None, npwp="012345678901000"),
+        line(N2, nib=None, npwp="012345678055001", exporter_place="Kota Depok"),
+        line(N3, nib=None, npwp="0012345678901002", exporter_place="Kab. Bekasi"),
+    )
+    query = (
+        "SELECT exporter_key, domicile_region_code FROM core.certificate_value ORDER BY "
+        "certificate_key"
+    )
+    assert con.execute(query).fetchall() == [
+        ("npwp:012345678", "3201"),
+        ("npwp:012345678", "3276"),
+        ("npwp:012345678", "3216"),
+    ]
+
+
+def test_links_join_for_ever_or_for_a_time(con: duck.Connection) -> None:
+    seeds(con)
+    nib = [f"111111111111{n}" for n in range(2, 6)]
+    con.execute(
+        "INSERT INTO seed.exporter_links VALUES (?, ?, NULL, NULL, 'a'), (?, ?, ?, NULL, 'b')",
+        [f"nib:{nib[1]}", f"nib:{nib[0]}", f"nib:{nib[3]}", f"nib:{nib[2]}", "2024-01-15"],
+    )
+    days = {N1: (0, "2024-01-10"), N2: (1, "2024-01-10"), N3: (3, "2024-01-14")}
+    days |= {N4: (3, "2024-01-15"), "0000005/BGR/2024": (2, "2024-01-10")}
+    stage(con, a1=[line(n, nib=nib[who], issued_on=day) for n, (who, day) in days.items()])
+    models.materialise(con, "core", only=UP_TO_VALUE)
+    query = "SELECT exporter_key FROM core.certificate_value ORDER BY certificate_key"
+    found = [key for (key,) in con.execute(query).fetchall()]
+    assert found == [f"nib:{nib[who]}" for who in (0, 0, 3, 2, 2)]
+
+
+def test_an_issuer_serves_what_it_served_on_the_day(con: duck.Connection) -> None:
+    seeds(con)
+    con.execute(
+        "UPDATE seed.issuer SET valid_until = '2024-01-15' WHERE issuer_code = 'BGR'; "
+        "INSERT INTO seed.issuer VALUES "
+        "('BGR', 'Kota Bogor', 'region', '3271', '2024-01-16', NULL, 'true', 'a decree')"
+    )
+    models.materialise(con, "core", only=("core.issuer",))
+    stage(con, a1=[line(N1), line(N2, issued_on="2024-01-16")])
+    models.materialise(con, "core", only=UP_TO_VALUE)
+    columns = "issuer_region_code, is_confirmed"
+    found = con.execute(
+        f"SELECT {columns} FROM core.certificate_value JOIN core.issuer USING (issuer_code) "
+        "WHERE issued_on BETWEEN valid_from AND valid_until ORDER BY certificate_key"
+    ).fetchall()
+    assert found == [("3201", False), ("3271", True)]
 
 
 def lines(con: duck.Connection, *rows: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -387,6 +668,17 @@ def test_flags(con: duck.Connection) -> None:
         line(N3, **PEB, fob_peb=1500),
         line(N4, **PEB, fob_peb=1500, net_kg=1),
         line("0000005/BGR/2024", fob_document=None, fob_peb=10),
+        line(
+            "0000006/BGR/2024",
+            is_third_country=True,
+            is_back_to_back=True,
+            is_retroactive=True,
+            office_name="KABUPATEN BOGOR",
+        ),
+        line("0000007/BGR/2024", office_name="Kota Depok", replaces_ska_number=N8),
+        line("0000009/BGR/2024", kind="replacement", replaces_ska_number="0000001/DPK/2024"),
+        # A loop.
+        line(N8, replaces_ska_number="0000007/BGR/2024", issued_on="2024-01-02"),
     )
     columns = "rule_name VARCHAR, severity VARCHAR"
     table(con, "stage.row_rule", columns, [("peb_complete", "info"), ("nib_format", "warning")])
@@ -397,4 +689,11 @@ def test_flags(con: duck.Connection) -> None:
         (N3, "peb_exceeded", "warning"),
         (N4, "peb_exceeded", "warning"),
         ("0000005/BGR/2024", "value_from_shared_peb", "warning"),
+        ("0000006/BGR/2024", "back_to_back", "info"),
+        ("0000006/BGR/2024", "retroactive", "info"),
+        ("0000006/BGR/2024", "third_country", "info"),
+        ("0000007/BGR/2024", "chain_loop", "warning"),
+        ("0000007/BGR/2024", "office_differs", "warning"),
+        (N8, "chain_loop", "warning"),
+        ("0000009/BGR/2024", "replaces_elsewhere", "warning"),
     ]

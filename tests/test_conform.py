@@ -20,7 +20,7 @@ DAYS = {
     "11 Oktober 2024": "2024-10-11", "1 Mei 2024, 23:59:59": "2024-05-01",
     "29 FEBRUARI 2024": "2024-02-29", "29 Februari 2023": None, "31 Februari 2024": None,
     "2024-10-11": "2024-10-11", "2024-10-11 00:00:00": "2024-10-11", "2024-13-01": None,
-    "11 Okt 2024": None, "11 October 2024": None, "11/10/2024": None, "11 Oktober 24": None,
+    "11 Okt 2024": None, "11 October 2024": "2024-10-11", "11/10/2024": None, "11 Oktober 24": None,
     "0 Mei 2024": None, "32 Mei 2024": None, "2024-10-11T00:00:00": None, "45567": None,
     "11  Oktober 2024": None, "today": None, "11 Oktober 2024, 24:00:00": None,
 }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import web_server
 
 from pipeline.layouts import load_layout
 
@@ -18,11 +19,20 @@ STEPS = ["request", "extract", "validate", "build", "publish", "conclude"]
 FEEDS = """
 [eska]
 layout = "eska_v2"
-url = "{deliveries}/{office}/*_{office}_{period}_*.csv"
+url = "{{deliveries}}/{{office}}/*_{{office}}_{{period}}_*.csv"
 mode = "snapshot"
 offices = ["BGR", "CRB"]
 first_month = "2024-07"
+
+[web]
+layout = "eska_v2"
+url = "http://127.0.0.1:{port}/ska/{{office}}/{{period}}.csv"
+mode = "snapshot"
+offices = ["DPK"]
+first_month = "2024-09"
+connection = "kantor_web"
 """
+PLACES = {"BGR": "Kab. Bogor", "CRB": "Kab. Cirebon", "DPK": "Kota Depok"}
 MIDNIGHT_RUN = "2024-09-30T18:30:00+00:00"  # 01:30 on 1 October in Jakarta
 MONTHS = {"07": "Juli", "08": "Agustus", "09": "September"}
 WANTED = {"from": "2024-07", "to": "2024-09", "reason": "a test"}
@@ -44,7 +54,7 @@ def delivery(office: str, month: str, exporters: int = 4) -> str:
             "tgl_terbit": day,
             "nama_eksportir": f"PT CONTOH {n}",
             "nib": f"812000000{n:04d}",
-            "kota_eksportir": {"BGR": "Kab. Bogor", "CRB": "Kab. Cirebon"}[office],
+            "kota_eksportir": PLACES[office],
             "provinsi_eksportir": "Jawa Barat",
             "negara_importir": "JAPAN",
             "plb_muat": "IDTPP, Tanjung Priok",
@@ -89,7 +99,6 @@ def results(home: Path) -> Facts:
         for month in ("2024-07", "2024-08", "2024-09"):
             path = home / "deliveries" / office / f"X_{office}_{month}_20241001T000000.csv"
             path.write_text(delivery(office, month), "utf-8")
-    (home / "feeds.toml").write_text(FEEDS, "utf-8")
     later = str(home / "deliveries" / "BGR" / "X_BGR_2024-08_20241001T010000.csv")
     empty = str(home / "deliveries" / "BGR" / "X_BGR_2024-09_20241001T010000.csv")
     real = {**WANTED, "dry_run": False}
@@ -127,11 +136,15 @@ def results(home: Path) -> Facts:
         "IPSKA_DELIVERIES": str(home / "deliveries"),
         "IPSKA_FEEDS": str(home / "feeds.toml"),
     }
-    done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "dag_runs.py", home / "cases.json", home / "out.json"],
-        env=outer | inner, cwd=home, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+    with web_server() as site:  # the connection lies in Airflow's database, see dag_runs.py
+        site.authorization, site.body = "Bearer t0ken", delivery("DPK", "2024-09").encode()
+        (home / "feeds.toml").write_text(FEEDS.format(port=site.port), "utf-8")
+        done = subprocess.run(
+            [sys.executable, ROOT / "tests/dag_runs.py", home / "cases.json", home / "out.json"],
+            env=outer | inner, cwd=home, capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "t0ken" not in done.stdout + done.stderr
     found: Facts = json.loads((home / "out.json").read_text("utf-8"))
     assert set(found) >= {case["name"] for case in cases}
     return found
@@ -258,8 +271,18 @@ def test_the_first_night_pulls_builds_and_publishes(results: Facts, ledger: list
     entry = ledger[0]
     assert (entry["kind"], entry["exit_code"]) == ("nightly", 0)
     assert entry["months"] == ["2024-06", "2024-07", "2024-08", "2024-09"]
-    assert len(entry["extract"]["landed"]) == 6
+    assert len(entry["extract"]["landed"]) == 7
     assert entry["publish"]["published"]
+
+
+def test_a_connection_of_airflow_opens_a_feed_and_is_told_nowhere(
+    home: Path, results: Facts, ledger: list[Facts]
+) -> None:
+    landed = [one for one in ledger[0]["extract"]["landed"] if one.startswith("web/")]
+    assert [one.split("/")[1] for one in landed] == ["DPK_2024-09"]
+    texts = [file.read_bytes() for file in (home / "data").rglob("*.json")]
+    assert len(texts) > 20
+    assert not [text for text in [*texts, json.dumps(results).encode()] if b"t0ken" in text]
 
 
 def test_the_message_is_printed_in_both_languages(results: Facts, ledger: list[Facts]) -> None:
@@ -272,7 +295,7 @@ def test_the_second_night_finds_nothing_to_do(ledger: list[Facts]) -> None:
     first, second = ledger[:2]
     assert second["months"] == first["months"]
     assert (second["exit_code"], second["extract"]["landed"]) == (0, [])
-    assert second["extract"]["unchanged"] == 6
+    assert second["extract"]["unchanged"] == 7
     assert second["publish"]["release_id"] == first["publish"]["release_id"]
 
 
@@ -283,7 +306,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_no_trace(results: Facts, ledger: l
     assert done["state"] == "success"
     plan = [line.split() for line in done["out"].splitlines()]
     assert ["BGR_2024-08", "new", "{deliveries}/BGR/X_BGR_2024-08_20241001T010000.csv"] in plan
-    assert sum(state == "unchanged" for _, state, _ in plan) == 6
+    assert sum(state == "unchanged" for _, state, _ in plan) == 7
     assert [entry["kind"] for entry in ledger[:3]] == ["nightly", "nightly", "backfill"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden import fourteen_months
+from golden import cell, deliver_cells, fourteen_months
 
 from pipeline import duck, load, rank, settings
 
@@ -20,10 +20,29 @@ BREAKS = {
     "issuer_region_known": "UPDATE core.issuer SET region_code = '9999' WHERE issuer_code = 'BGR'",
     "issuer_dates_apart": "INSERT INTO core.issuer SELECT * REPLACE (DATE '2023-06-01' AS "
     "valid_from) FROM core.issuer WHERE issuer_code = 'BGR'",
-    "alias_region_known": "UPDATE seed.region_aliases SET region_code = '32' "
+    "alias_region_known": "UPDATE seed.region_aliases SET region_code = 'ID' "
     "WHERE spelling = 'TANGSEL'",
+    "rate_readable": "UPDATE seed.exchange_rate SET rupiah = '14.050,00' WHERE valid_from = "
+    "'2021-01-06'",
+    "rate_dates_apart": "UPDATE seed.exchange_rate SET valid_until = '2021-01-13' "
+    "WHERE valid_from = '2021-01-06'",
+    "rate_gap": "DELETE FROM seed.exchange_rate WHERE valid_from = '2021-01-06'",
+    "exporter_link_readable": "INSERT INTO seed.exporter_links VALUES "
+    "('nib:1', 'npwp:012345678', NULL, NULL, 'a letter')",
+    "exporter_link_dates_apart": "INSERT INTO core.exporter_link VALUES "
+    "('a', 'b', '2021-01-01', '2021-12-31'), ('a', 'c', '2021-12-31', '2022-12-31')",
+    "exporter_joins_few": "INSERT INTO core.exporter_identifier "
+    "SELECT 'npwp:' || n, 'nib:1' FROM range(11) AS r (n)",
     "region_unique": ONE_MORE.format("core.region"),
-    "scope_has_members": "INSERT INTO seed.scope VALUES ('35', 'Jawa Timur')",
+    "port_alias_known": "INSERT INTO seed.port_aliases VALUES ('X', 'IDXXX', '')",
+    "port_spelling_unique": ONE_MORE.format("core.port_spelling"),
+    "aggregate_region_unique": ONE_MORE.format("core.aggregate_region"),
+    "aggregate_region_known": "UPDATE core.aggregate_region SET region_code = '3276'",
+    "cell_counts_once": "INSERT INTO core.aggregate_cell SELECT * REPLACE ('x' AS delivery_id) "
+    "FROM core.aggregate_cell",
+    "cells_break_down_alike": "INSERT INTO core.aggregate_cell SELECT * REPLACE ('61' AS hs_code) "
+    "FROM core.aggregate_cell",
+    "scope_has_members": "INSERT INTO seed.scope VALUES ('00', 'ID', 'nowhere')",
     "scope_leaf_once": ONE_MORE.format("core.scope_member"),
     "place_unique": ONE_MORE.format("core.place"),
     "slice_has_one_current": ONE_MORE.format("core.slice_month"),
@@ -35,6 +54,9 @@ BREAKS = {
     "certificate_counted_or_reason": "UPDATE core.certificate SET reason = 'mood' "
     "WHERE reason = 'withdrawn'",
     "certificate_counted_has_value": "UPDATE core.certificate SET fob_usd = 0 WHERE is_counted",
+    "peb_parts_add_up": "UPDATE core.certificate SET value_source = 'peb_part', "
+    "peb_keys = [certificate_key], peb_certificates = 1, fob_peb = fob_stated + 0.01",
+    "chain_is_plain": "UPDATE core.certificate_chain SET trouble = 'chain_loop'",
     "chain_counts_once": "UPDATE core.certificate SET is_counted = true WHERE reason = 'replaced'",
     "chain_is_short": "UPDATE core.certificate_chain SET links = 11",
     "line_unique": ONE_MORE.format("core.certificate_line"),
@@ -65,6 +87,7 @@ BREAKS = {
     "scope_has_rows": "DELETE FROM mart.growth_ranking WHERE scope_code = '32'",
     "region_month_unique": ONE_MORE.format("mart.region_month"),
     "region_month_adds_up": "DELETE FROM mart.region_month WHERE region_code = '3276'",
+    "official_counts_nobody": "UPDATE mart.region_month SET exporters = 0 WHERE basis = 'official'",
     "control_total_adds_up": "UPDATE meta.control_total SET fob_usd = fob_usd + 0.01",
     "rule_sensitivity_unique": ONE_MORE.format("mart.rule_sensitivity"),
     "rule_in_force_agrees": "UPDATE mart.rule_sensitivity SET region_code = '3299' "
@@ -85,7 +108,9 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("IPSKA_HOME", str(root / "data"))
         settings.settings.cache_clear()
         with duck.connect(root / "build.duckdb") as con:
-            load.load(con, fourteen_months(), {"eska": "2023-01"})
+            cells = [cell(2, "IDTPP", "2023-01", 5)]
+            verdicts = [*fourteen_months(), deliver_cells("BPS_2023-01", cells)]
+            load.load(con, verdicts, {"eska": "2023-01", "bps": "2023-01"})
             rank.rank(con)
         yield root / "build.duckdb"
     settings.settings.cache_clear()

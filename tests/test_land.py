@@ -4,6 +4,7 @@ import hashlib
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ def test_bytes_and_manifest_are_kept_as_they_came(arrive: Arrive) -> None:
         "landed_at": "2024-10-03T12:00:00+00:00",
         "office": "BGR",
         "month": "2024-09",
+        "last_month": "2024-09",
+        "mode": "snapshot",
         "feed": "eska",
         "layout": "eska_v2",
         "refusal": None,
@@ -162,6 +165,39 @@ def test_an_older_extract_is_refused_unless_forced(arrive: Arrive) -> None:
     assert code(land.land(FEED, SLICE, arrive(b"4", named("20241005")))) is None
     assert code(land.land(FEED, SLICE, arrive(b"5", "2024-09.csv"))) is None
     assert code(land.land(FEED, SLICE, arrive(b"3", named("20241004")), force=True)) is None
+
+
+def test_no_delta_is_too_old_but_none_may_come_from_the_future(arrive: Arrive) -> None:
+    feed = replace(FEED, mode="delta")
+    future = (store.now() + timedelta(days=3)).strftime("%Y%m%d")
+    landed = [
+        land.land(feed, SLICE, arrive(day.encode(), named(day)))
+        for day in ("20241005", "20241004", future)
+    ]
+    assert [code(one) for one in landed] == [None, None, "future_extract"]
+    assert landed[0].manifest["mode"] == "delta"
+
+
+@pytest.mark.parametrize(
+    ("covers", "slice_code", "months", "sound", "wrong"),
+    [
+        ("year", "BGR_2024", ("2024-01", "2024-12"), "2024-09", "2023-09"),
+        ("all", "BGR_all", ("2024-01", None), "1999-01", None),
+    ],
+)
+def test_slices_of_a_year_and_of_all(
+    arrive: Arrive, covers: Any, slice_code: str, months: tuple[str, str | None],
+    sound: str, wrong: str | None,
+) -> None:  # fmt: skip
+    part = Slice("BGR", Month(2024, 1), covers)
+    landing = land.land(FEED, part, arrive(b"1", f"X_BGR_{sound}_20241003T080000.csv"))
+    assert (landing.slice_code, code(landing)) == (slice_code, None)
+    assert (landing.manifest["month"], landing.manifest["last_month"]) == months
+    other = land.land(FEED, part, arrive(b"2", "X_CRB_2024-09_20241003T080000.csv"))
+    assert code(other) == "wrong_slice"
+    if wrong:
+        other = land.land(FEED, part, arrive(b"3", f"X_BGR_{wrong}_20241003T080000.csv"))
+        assert code(other) == "wrong_slice"
 
 
 def test_what_was_refused_makes_nothing_look_old(arrive: Arrive) -> None:

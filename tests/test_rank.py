@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import reference
-from golden import fourteen_months, table
+from golden import CELL, fourteen_months, table
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
@@ -24,6 +24,7 @@ REGIONS = {
     "3171": ("kota", "31"),
 }
 LEAVES = [*REGIONS, "3299", "3199", "ID99"]
+PORTS = ["IDTPP", "IDTPE"]
 RULES = {
     "eligibility_base_share_pct": Decimal("0.1"),
     "eligibility_floor_usd": Decimal(100000),
@@ -41,9 +42,9 @@ NECK = """exporter_key VARCHAR, issuer_region_code VARCHAR, domicile_region_code
     form_code VARCHAR, fob_usd DECIMAL(18, 2), net_kg DECIMAL(18, 3), certificates BIGINT,
     flagged_usd DECIMAL(18, 2)"""
 FROM_THE_NECK = (
-    *("setting", "region", "scope_member", "region_leaf", "calendar_month", "span", "span_month"),
-    *("span_pair", "exporter_region_month", "region_month", "exporter_span", "region_span"),
-    *("region_gap", "region_pair", "growth"),
+    *("setting", "country", "region", "scope_member", "region_leaf", "basis", "calendar_month"),
+    *("span", "span_month", "span_pair", "exporter_region_month", "region_month"),
+    *("exporter_span", "region_span", "region_gap", "region_pair", "growth"),
 )
 
 
@@ -66,7 +67,9 @@ def worlds(draw: st.DrawFn) -> reference.World:
 
     def add(exporter: str, domicile: str, issuer: str, month: int, usd: Decimal, n: int) -> None:
         office = ("A", "B", "C")[n % 3] if n % 50 else "D"
-        common = {"domicile": domicile, "issuer": issuer, "month": month, "fob_usd": usd}
+        port = [*PORTS, "IDPORT99"][len(exporter) % 3 if n % 7 else 0]
+        common = {"domicile": domicile, "issuer": issuer, "port": port, "month": month,
+                  "fob_usd": usd}  # fmt: skip
         flagged = usd if n % 4 == 0 else Decimal(0)
         rows.append({"exporter_key": exporter, "certificates": n, "flagged_usd": flagged, **common})
         office_rows.append({"office": office, **common})
@@ -102,12 +105,14 @@ def worlds(draw: st.DrawFn) -> reference.World:
     quarantined = [
         {"basis": "domicile", "region": "3201", "month": FIRST + 2, "fob_usd": Decimal("12.34")},
         {"basis": "issuer", "region": "ID99", "month": FIRST + 3, "fob_usd": Decimal("5.00")},
+        {"basis": "port", "region": "IDTPP", "month": FIRST + 4, "fob_usd": Decimal("6.00")},
     ]
     return reference.World(
         rows=rows,
         regions=REGIONS,
         provinces=["31", "32"],
-        scopes=["32", "ID"],
+        ports=PORTS,
+        scopes=["32", "ID", "IDPORT"],
         first=FIRST,
         last=last,
         slices={
@@ -124,21 +129,39 @@ def worlds(draw: st.DrawFn) -> reference.World:
 
 def ranked_by_sql(con: duck.Connection, world: reference.World) -> None:
     """Put a world into the tables above the neck and below it, and make the marts."""
-    provinces = [(code, f"Provinsi {code}", "province", code) for code in world.provinces]
-    regions = [(code, code, kind, province) for code, (kind, province) in world.regions.items()]
-    columns = "region_code VARCHAR, region_name VARCHAR, region_kind VARCHAR, province_code VARCHAR"
-    table(con, "seed.region", columns, provinces + regions)
-    table(con, "seed.scope", "scope_code VARCHAR", [(scope,) for scope in world.scopes])
+    provinces = [("ID", one, f"Provinsi {one}", "province", one) for one in world.provinces]
+    regions = [
+        ("ID", code, code, kind, province) for code, (kind, province) in world.regions.items()
+    ]
+    columns = (
+        "region_set VARCHAR, region_code VARCHAR, region_name VARCHAR, region_kind VARCHAR, "
+        "province_code VARCHAR, valid_from VARCHAR DEFAULT NULL, valid_until VARCHAR DEFAULT NULL"
+    )
+    table(con, "seed.region", columns, [(*row, None, None) for row in provinces + regions])
+    table(con, "seed.port", "port_code VARCHAR, port_name VARCHAR", [(p, p) for p in world.ports])
+    columns = "scope_code VARCHAR, region_set VARCHAR"
+    scopes = [(scope, "IDPORT" if scope == "IDPORT" else "ID") for scope in world.scopes]
+    table(con, "seed.scope", columns, scopes)
+    columns = "country_code VARCHAR, country_name_id VARCHAR, time_zone VARCHAR, "
+    country = [("ID", "Indonesia", "Asia/Jakarta", "USD")]
+    table(con, "seed.country", f"{columns} currency_code VARCHAR", country)
+    table(con, "core.aggregate_cell", CELL, [])
     rules = [(name, str(value)) for name, value in world.rules.items()]
     table(con, "seed.rule", "rule_name VARCHAR, value VARCHAR", rules)
-    covered = (first_day(world.first), first_day(world.last), f"{world.newest_on} 10:00:00")
-    columns = "first_month DATE, month DATE, landed_at TIMESTAMP"
+    last = first_day(world.last)
+    covered = ("d", "certificate_line", None, first_day(world.first), last, last,
+               f"{world.newest_on} 10:00:00")  # fmt: skip
+    columns = "delivery_id VARCHAR, grain VARCHAR, region_set VARCHAR, "
+    columns += "first_month DATE, month DATE, last_month DATE, landed_at TIMESTAMP"
     table(con, "core.delivery", columns, [covered])
-    columns = "feed VARCHAR, office_code VARCHAR, month DATE, is_complete BOOLEAN, is_stale BOOLEAN"
-    slices = [("f", office, first_day(m), *state) for (office, m), state in world.slices.items()]
-    table(con, "core.slice_month", columns, slices)
+    columns = "feed VARCHAR, office_code VARCHAR, grain VARCHAR, region_set VARCHAR, month DATE, "
+    slices = [
+        ("f", office, "certificate_line", None, first_day(m), *state)
+        for (office, m), state in world.slices.items()
+    ]
+    table(con, "core.slice_month", f"{columns} is_complete BOOLEAN, is_stale BOOLEAN", slices)
     _fill(con, "core.exporter_month", NECK, [
-        (row["exporter_key"], row["issuer"], row["domicile"], "IDPORT99", first_day(row["month"]),
+        (row["exporter_key"], row["issuer"], row["domicile"], row["port"], first_day(row["month"]),
          "94", "JP", f"F{index}", row["fob_usd"], 1, row["certificates"], row["flagged_usd"])
         for index, row in enumerate(world.rows)
     ])  # fmt: skip
@@ -146,7 +169,7 @@ def ranked_by_sql(con: duck.Connection, world: reference.World) -> None:
           "basis VARCHAR, feed VARCHAR, office_code VARCHAR, region_code VARCHAR, month DATE, "
           "fob_usd DECIMAL(18, 2)", [
         (basis, "f", row["office"], row[basis], first_day(row["month"]), row["fob_usd"])
-        for row in world.office_rows for basis in ("domicile", "issuer")
+        for row in world.office_rows for basis in ("domicile", "issuer", "port")
     ])  # fmt: skip
     columns = "basis VARCHAR, region_code VARCHAR, month DATE, quarantined_usd DECIMAL(18, 2)"
     _fill(con, "core.quarantine_month", columns, [
@@ -221,13 +244,13 @@ def test_figures_of_trillions_are_ranked() -> None:
     # billion overflowed, and no small figure showed it.
     months = [FIRST, FIRST + 12]
     rows = [
-        {"exporter_key": f"{region}{firm}", "domicile": region, "issuer": region, "month": month,
-         "fob_usd": Decimal("987654321098.76") * (1 + at * firm), "certificates": 1,
+        {"exporter_key": f"{region}{firm}", "domicile": region, "issuer": region, "port": "IDTPP",
+         "month": month, "fob_usd": Decimal("987654321098.76") * (1 + at * firm), "certificates": 1,
          "flagged_usd": Decimal(0)}
         for at, month in enumerate(months) for region in REGIONS for firm in range(5)
     ]  # fmt: skip
     world = reference.World(
-        rows=rows, regions=REGIONS, provinces=["31", "32"], scopes=["32"], first=FIRST,
+        rows=rows, regions=REGIONS, provinces=["31", "32"], ports=[], scopes=["32"], first=FIRST,
         last=FIRST + 12, slices={("A", month): (False, True) for month in months},
         office_rows=[{"office": "A", **row} for row in rows], quarantined=[],
         newest_on=date(2024, 5, 31), rules={**RULES, "negligible_office_pct": Decimal(101)},

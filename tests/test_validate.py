@@ -197,7 +197,11 @@ def test_a_verdict_says_it_all(judged: dict[str, Any]) -> None:
         "slice_code": "BGR_2022-10",
         "office_code": "BGR",
         "month": "2022-10",
+        "last_month": "2022-10",
+        "mode": "snapshot",
         "layout": "eska_v2",
+        "grain": "certificate_line",
+        "region_set": None,
         "landed_at": verdict["landed_at"],
         "extracted_at": "2022-11-05T01:00:00+00:00",
         "forced": False,
@@ -208,6 +212,9 @@ def test_a_verdict_says_it_all(judged: dict[str, Any]) -> None:
         "records": 41,
         "accepted_records": 40,
         "quarantined_records": 1,
+        "excluded_records": 0,
+        "excluded": {},
+        "corrections": [],
         "stated_usd": {"accepted": str(Decimal("1234.50") * 40), "quarantined": "0.00"},
         "unreadable_records": {"accepted": 0, "quarantined": 1},
         "is_synthetic": True,
@@ -469,7 +476,7 @@ def test_a_rule_that_is_undecided_is_an_error(
     honest = conform.sql
     spoilt = ("s.at_tick_known IS NULL AS ok_tick_known", "NULL::BOOLEAN AS ok_tick_known")
     assert spoilt[0] in honest("line")
-    monkeypatch.setattr(conform, "sql", lambda name: honest(name).replace(*spoilt))
+    monkeypatch.setattr(conform, "sql", lambda *given: honest(*given).replace(*spoilt))
     with pytest.raises(Problem, match="rule_undecided") as raised:
         validate.validate([land(text([{}]))])
     assert raised.value.facts["rules"].endswith("ok_tick_known")

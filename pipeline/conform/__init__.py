@@ -1,29 +1,37 @@
 """From text to typed columns and `ok_<rule>` columns, in DuckDB; the SQL lies beside this file.
 
 raw → line (one layout at a time) → batch (what all lines of a certificate decide) → outcome.
+Aggregates go the same way from raw_cell, by the files of the same names in aggregate/.
 """
 
-import csv
 import re
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pipeline import countries, duck
-from pipeline.layouts import Layout
+from pipeline import countries, dates, duck, seeds
+from pipeline.layouts import VALUES, Layout
 from pipeline.messages import Problem
-from pipeline.settings import settings
 
 FOLDER = Path(__file__).parent
+GRAINS = {"certificate_line": FOLDER, "aggregate": FOLDER / "aggregate"}
+# The suite that judges the rows of each grain.
+SUITES = {"certificate_line": "row", "aggregate": "aggregate"}
 
 
-def sql(name: str) -> str:
-    return (FOLDER / f"{name}.sql").read_text("utf-8")
+def sql(name: str, grain: str = "certificate_line") -> str:
+    return (GRAINS[grain] / f"{name}.sql").read_text("utf-8")
+
+
+def files(grain: str) -> list[Path]:
+    """The SQL that decides what becomes of a delivery of that grain."""
+    shared = {FOLDER / "tables.sql", FOLDER / "macros.sql"}
+    return sorted(shared | set(GRAINS[grain].glob("*.sql")))
 
 
 def reference_files() -> list[Path]:
     """The seeds that decide what a row rule says."""
-    return [settings().seeds / name for name in ("form.csv", "country_aliases.csv")]
+    return [seeds.path(name) for name in ("form", "country_aliases", "country")]
 
 
 def prepare(con: duck.Connection) -> None:
@@ -33,40 +41,72 @@ def prepare(con: duck.Connection) -> None:
     names, codes = zip(*countries.country_spellings(), strict=True)
     con.execute("INSERT INTO country SELECT unnest(?), unnest(?)", [list(names), list(codes)])
     con.execute("INSERT INTO currency SELECT unnest(?)", [countries.currency_codes()])
-    with (settings().seeds / "form.csv").open(encoding="utf-8", newline="") as file:
-        forms = [
-            [
-                row["form_code"],
-                row["is_preferential"],
-                row["partner_codes"].split(),
-                row["starts_on"],
-            ]
-            for row in csv.DictReader(file)
+    forms = [
+        [
+            row["form_code"],
+            row["is_preferential"],
+            row["partner_codes"].split() or None,  # partners not known: not checked
+            row["starts_on"],
         ]
+        for row in seeds.rows("form")
+    ]
     con.executemany("INSERT INTO form SELECT ?, ?::BOOLEAN, ?, nullif(?, '')::DATE", forms)
 
 
-def number_pattern(layout: Layout, decimals: int, sign: str = "") -> str:
+def number_pattern(layout: Layout, decimals: int, sign: str = "", unit: str = "") -> str:
     """The exact grammar of a number: whole groups of three or none, at most so many decimals."""
     group, mark = re.escape(layout.thousands_mark), re.escape(layout.decimal_mark)
     grouped = f"[0-9]{{1,3}}({group}[0-9]{{3}})+|" if group else ""
-    return f"{sign}({grouped}[0-9]+)({mark}[0-9]{{1,{decimals}}})?"
+    plain = f"({grouped}[0-9]+)({mark}[0-9]{{1,{decimals}}})?"
+    if layout.exponents:
+        # As many decimals as the exponent shifts before the mark, so that nothing is rounded off.
+        shifted = "|".join(f"({mark}[0-9]{{1,{n + decimals}}})?[eE][+]?0*{n}" for n in range(16))
+        plain = f"({plain}|[0-9]({shifted}))"
+    return f"{sign}{plain}" + (f"( *{re.escape(unit)})?" if unit else "")
+
+
+def _adapted(layout: Layout) -> dict[str, list[str]]:
+    """What macros.sql needs of the columns whose numbers have a unit or a multiplier."""
+    columns = sorted({*layout.units, *layout.multipliers})
+    zeros = [layout.multipliers.get(column, "1").count("0") for column in columns]
+    kinds = [(3, "") if column.endswith("_kg") else (2, "-?") for column in columns]
+    units = [layout.units.get(column, "") for column in columns]
+    return {
+        "adapted": columns,
+        "units": units,
+        "exponents": [f"e{count}" if count else "" for count in zeros],
+        "patterns": [
+            number_pattern(layout, decimals + count, sign, unit)
+            for count, (decimals, sign), unit in zip(zeros, kinds, units, strict=True)
+        ],
+    }
 
 
 def conform(con: duck.Connection, layouts: list[Layout]) -> None:
-    """Make `batch` from `raw`. Raises Problem `rule_undecided` when an ok_ column has a NULL.
+    """Make `batch` from `raw` or `raw_cell`; the layouts are of one grain.
+
+    Raises Problem `rule_undecided` when an ok_ column has a NULL.
 
     Great Expectations leaves NULLs out of an in-set expectation: undecided would mean passed.
     """
-    for position, layout in enumerate(layouts):
+    into = "CREATE TEMP TABLE line AS "
+    for layout in layouts:
         con.executemany(
             "INSERT INTO layout_column VALUES (?, ?, ?)",
-            [[layout.name, *names] for names in layout.columns.items()],
+            [[layout.name, *names] for names in layout.names.items()],
         )
         _set_variables(con, layout)
-        into = "INSERT INTO line " if position else "CREATE TEMP TABLE line AS "
-        con.execute(into + sql("line"))
-    con.execute("CREATE TABLE batch AS " + sql("batch"))
+        lacking = con.execute(
+            "SELECT DISTINCT absent FROM delivery WHERE layout = ?", [layout.name]
+        )
+        # The first is made also where every delivery was refused: later ones need the table.
+        for (absent,) in lacking.fetchall() or [("",)]:
+            there = set(layout.names.values()) - set(absent.split())
+            con.execute("SET VARIABLE absent = ?", [absent])
+            con.execute("SET VARIABLE columns = ?", [sorted(there)])
+            con.execute(into + sql("line", layout.grain))
+            into = "INSERT INTO line "
+    con.execute("CREATE TABLE batch AS " + sql("batch", layouts[0].grain))
     con.execute("DROP TABLE line")
     undecided = con.execute("SELECT count(*) - count(COLUMNS('^ok_')) FROM batch")
     names = [column[0] for column in undecided.description or []]
@@ -84,32 +124,47 @@ def _set_variables(con: duck.Connection, layout: Layout) -> None:
     offset = ZoneInfo(layout.timezone).utcoffset(datetime(2024, 1, 1))
     for name, value in {
         "layout": layout.name,
-        "columns": list(layout.columns.values()),
         "nulls": list(layout.nulls),
         "thousands_mark": layout.thousands_mark,
         "decimal_mark": layout.decimal_mark,
         "money_pattern": number_pattern(layout, 2, sign="-?"),
         "weight_pattern": number_pattern(layout, 3),
         "utc_offset": offset,
+        "blank": layout.blank,
+        "country_code": seeds.country()["country_code"],
+        "month_names": dates.FULL,
+        **{f"{key}_words": list(layout.meanings(key)) for key in VALUES},
+        **{f"{key}_meanings": list(layout.meanings(key).values()) for key in VALUES},
+        **_adapted(layout),
     }.items():
-        con.execute(f"SET VARIABLE {name} = ?", [value])
+        kind = "::VARCHAR[]" if isinstance(value, list) else ""  # an empty list has no other
+        con.execute(f"SET VARIABLE {name} = ?{kind}", [value])
+    day = dates.sql(layout.date_patterns, with_time=False)
+    moment = dates.sql(layout.date_patterns, with_time=True)
+    con.execute(f"CREATE OR REPLACE MACRO day_of(value) AS {day}")
+    con.execute(f"CREATE OR REPLACE MACRO moment_of(value) AS {moment} - getvariable('utc_offset')")
+
+
+def as_delivered(layout: Layout) -> str:
+    """SQL of a record `r` of the layout's raw table as JSON: source column → text."""
+    pairs = ", ".join(
+        f"{duck.literal(source)}, r.{column}" for source, column in layout.names.items()
+    )
+    return f"json_merge_patch(json_object({pairs}), coalesce(r.extra, '{{}}'))"
 
 
 def settle(con: duck.Connection, layouts: list[Layout]) -> None:
     """Make outcome and delivery_stat, and what is to be written, from `batch` and `finding`."""
-    con.execute("CREATE TABLE outcome AS " + sql("outcome"))
-    con.execute("CREATE TABLE delivery_stat AS " + sql("delivery_stat"))
-    con.execute("CREATE TABLE accepted_row AS " + sql("accepted"))
+    grain = layouts[0].grain
+    con.execute("CREATE TABLE outcome AS " + sql("outcome", grain))
+    con.execute("CREATE TABLE delivery_stat AS " + sql("delivery_stat", grain))
+    con.execute("CREATE TABLE accepted_row AS " + sql("accepted", grain))
     for layout in layouts:
-        pairs = ", ".join(
-            f"{duck.literal(source)}, r.{column}" for source, column in layout.columns.items()
-        )
         con.execute(
-            f"INSERT INTO delivered SELECT r.rowid, d.layout, "
-            f"json_merge_patch(json_object({pairs}), coalesce(r.extra, '{{}}')) "
-            "FROM raw AS r JOIN delivery AS d USING (delivery_no) "
+            f"INSERT INTO delivered SELECT r.rowid, d.layout, {as_delivered(layout)} "
+            f"FROM {layout.raw_table} AS r JOIN delivery AS d USING (delivery_no) "
             "SEMI JOIN outcome AS o ON o.row_id = r.rowid AND NOT o.is_accepted "
             "WHERE d.layout = ?",
             [layout.name],
         )
-    con.execute("CREATE TABLE quarantine_row AS " + sql("quarantine"))
+    con.execute("CREATE TABLE quarantine_row AS " + sql("quarantine", grain))

@@ -18,7 +18,6 @@ WITH certificate AS (
             WHEN min(fob_document) <> max(fob_document) THEN 'fob_document'
             WHEN min(nib) <> max(nib) THEN 'nib'
             WHEN min(npwp) <> max(npwp) THEN 'npwp'
-            WHEN min(peb_number) <> max(peb_number) THEN 'peb_number'
         END AS odd_column,
         count(line_number) <> count(DISTINCT line_number) AS has_double,
         count(line_fob) < count(*) OR is_close(

@@ -41,6 +41,7 @@ SELECT
     CASE WHEN d.records >= 20 THEN 100.0 * c.quarantined_records / d.records END::DOUBLE
         AS quarantined_pct,
     (100.0 * c.dated_elsewhere / nullif(c.dated, 0))::DOUBLE AS other_month_pct,
-    (100.0 * c.own_numbers / nullif(c.numbers, 0))::DOUBLE AS own_number_pct
+    CASE WHEN d.office_code IS NOT NULL
+        THEN 100.0 * c.own_numbers / nullif(c.numbers, 0) END::DOUBLE AS own_number_pct
 FROM delivery AS d
 LEFT JOIN counted AS c USING (delivery_no)

@@ -52,7 +52,8 @@ WITH input AS (
     FROM raw AS r
     JOIN delivery AS d USING (delivery_no)
     LEFT JOIN odd AS o ON o.row_id = r.rowid
-    WHERE d.layout = getvariable('layout')
+    ANTI JOIN excluded AS x ON x.row_id = r.rowid
+    WHERE d.layout = getvariable('layout') AND d.absent = getvariable('absent')
 ),
 typed AS (
     SELECT
@@ -66,22 +67,8 @@ typed AS (
             AS certificate_key,
         i.application_number,
         i.ska_number,
-        CASE lower(i.status)
-            WHEN 'verifikasi' THEN 'verification'
-            WHEN 'request revisi' THEN 'revision_requested'
-            WHEN 'diproses ipska' THEN 'in_process'
-            WHEN 'ditolak' THEN 'rejected'
-            WHEN 'diterbitkan' THEN 'issued'
-            WHEN 'pengajuan cabut ska' THEN 'withdrawal_requested'
-            WHEN 'pencabutan' THEN 'withdrawn'
-            ELSE i.status
-        END AS status,
-        CASE lower(i.kind)
-            WHEN 'baru' THEN 'new'
-            WHEN 'perubahan' THEN 'replacement'
-            WHEN 'duplikat' THEN 'duplicate'
-            ELSE coalesce(i.kind, CASE WHEN i.is_split THEN 'new' END)
-        END AS kind,
+        coalesce(meaning('status', i.status), i.status) AS status,
+        coalesce(meaning('kind', i.kind), i.kind, CASE WHEN i.is_split THEN 'new' END) AS kind,
         i.replaces_ska_number,
         moment_of(i.registered_at) AS registered_at,
         moment_of(i.processed_at) AS processed_at,
@@ -103,19 +90,19 @@ typed AS (
         i.invoice_number,
         day_of(i.exported_on) AS exported_on,
         upper(i.currency_code) AS currency_code,
-        money(i.fob_peb) AS fob_peb,
-        money(i.fob_invoice) AS fob_invoice,
-        money(i.fob_document) AS fob_document,
+        money(i.fob_peb, 'fob_peb') AS fob_peb,
+        money(i.fob_invoice, 'fob_invoice') AS fob_invoice,
+        money(i.fob_document, 'fob_document') AS fob_document,
         tick(i.is_third_country, has('is_third_country')) AS is_third_country,
         tick(i.is_back_to_back, has('is_back_to_back')) AS is_back_to_back,
         tick(i.is_retroactive, has('is_retroactive')) AS is_retroactive,
         CASE WHEN regexp_full_match(i.line_number, '[0-9]{1,9}')
             THEN i.line_number::INTEGER END AS line_number,
         digits(i.hs_code) AS hs_code,
-        weight(i.net_kg) AS net_kg,
-        weight(i.gross_kg) AS gross_kg,
+        weight(i.net_kg, 'net_kg') AS net_kg,
+        weight(i.gross_kg, 'gross_kg') AS gross_kg,
         i.origin_criterion,
-        money(i.line_fob) AS line_fob,
+        money(i.line_fob, 'line_fob') AS line_fob,
         upper(i.data_source) = 'SINTETIS' AS is_synthetic,
         i.status_at IS NOT NULL AS has_status_at,
         i.issued_on IS NOT NULL AS has_issued_on,
@@ -128,9 +115,9 @@ typed AS (
         i.net_kg IS NOT NULL AS has_net_kg,
         i.gross_kg IS NOT NULL AS has_gross_kg,
         CASE
-            WHEN lower(i.is_third_country) NOT IN ('ya', 'tidak') THEN 'is_third_country'
-            WHEN lower(i.is_back_to_back) NOT IN ('ya', 'tidak') THEN 'is_back_to_back'
-            WHEN lower(i.is_retroactive) NOT IN ('ya', 'tidak') THEN 'is_retroactive'
+            WHEN tick(i.is_third_country, true) IS NULL THEN 'is_third_country'
+            WHEN tick(i.is_back_to_back, true) IS NULL THEN 'is_back_to_back'
+            WHEN tick(i.is_retroactive, true) IS NULL THEN 'is_retroactive'
         END AS at_tick_known
     FROM input AS i
     LEFT JOIN country AS c ON c.spelling = upper(i.importer_country)
@@ -237,8 +224,9 @@ SELECT
         AS ok_form_destination,
     coalesce(NOT f.is_preferential OR s.issued_on >= f.starts_on, true) AS ok_form_started,
     NOT s.is_split OR s.destination_code IS NOT NULL AS ok_destination_known,
-    coalesce(regexp_full_match(s.load_port_code, 'ID[A-Z0-9]{3}'), true)
-        AS ok_load_port_in_indonesia,
+    coalesce(
+        regexp_full_match(s.load_port_code, getvariable('country_code') || '[A-Z0-9]{3}'), true
+    ) AS ok_load_port_in_indonesia,
     coalesce(s.issued_on - s.exported_on BETWEEN -30 AND 365, true) AS ok_export_window,
     coalesce(s.issued_on >= (s.registered_at + getvariable('utc_offset'))::DATE, true)
         AS ok_issued_after_registered,

@@ -1,10 +1,11 @@
 -- What one call of validate works on, in a file of its own that is dropped afterwards.
 
 -- One row per delivery that could be read; known_on is the day (in Jakarta) when the office, or
--- else we, had it.
+-- else we, had it. `absent` names the layout's optional columns that it lacks.
 CREATE TABLE delivery (
     delivery_no INTEGER, delivery_id VARCHAR, layout VARCHAR, office_code VARCHAR, month DATE,
-    known_on DATE, first_row BIGINT, records BIGINT, file_is_synthetic BOOLEAN
+    last_month DATE, known_on DATE, first_row BIGINT, records BIGINT, file_is_synthetic BOOLEAN,
+    absent VARCHAR
 );
 
 -- One row per physical record, as text; rowid runs in file order. A record that can't be split
@@ -61,9 +62,32 @@ CREATE TEMP TABLE raw (
     data_source VARCHAR
 );
 
+-- The same for aggregates: one cell of region × month × HS × destination. region_set is a constant
+-- of the layout; month may hold the year too.
+CREATE TEMP TABLE raw_cell (
+    delivery_no INTEGER,
+    extra JSON,
+    region_set VARCHAR,
+    region_code VARCHAR,
+    region_name VARCHAR,
+    year VARCHAR,
+    month VARCHAR,
+    hs_code VARCHAR,
+    destination VARCHAR,
+    currency_code VARCHAR,
+    fob_usd VARCHAR,
+    net_kg VARCHAR,
+    data_source VARCHAR
+);
+
 -- The physical line of a record where it isn't simply the next one, and the text of a record that
 -- can't be split.
 CREATE TABLE odd (row_id BIGINT, line BIGINT, record VARCHAR);
+
+-- Records that a named rule leaves out, as delivered; they are neither accepted nor set aside.
+CREATE TABLE excluded (
+    row_id BIGINT, delivery_no INTEGER, line INTEGER, rule_name VARCHAR, raw VARCHAR
+);
 
 -- What a layout calls its columns.
 CREATE TABLE layout_column (layout VARCHAR, source_name VARCHAR, column_name VARCHAR);

@@ -46,11 +46,17 @@ def render(con: duck.Connection) -> str:
     page = _environment().get_template("index.html.j2")
     return page.render(
         release=release,
+        place=_name(con, rankings.Question().scope_code),
         tables=tables,
         rules=rankings.rules(con),
         books=duck.rows(con, BOOKS) if is_internal else [],
         checks=duck.rows(con, CHECKS) if is_internal else [],
     )
+
+
+def _name(con: duck.Connection, region_code: str) -> str:
+    found = duck.rows(con, "FROM mart.region WHERE region_code = $code", {"code": region_code})
+    return str(found[0]["region_name"]) if found else region_code
 
 
 def _league_table(con: duck.Connection, basis: str, baseline: str) -> dict[str, Any] | None:

@@ -10,9 +10,8 @@ WITH line AS (
     GROUP BY certificate_key
 )
 SELECT
-    c.* EXCLUDE (reason, source_key, all_line_fob, all_net_kg),
+    c.* EXCLUDE (source_key, all_line_fob, all_net_kg),
     l.counted_usd,
-    l.is_counted,
-    CASE WHEN c.reason IS NULL AND NOT l.is_counted THEN 'same_goods' ELSE c.reason END AS reason
+    l.is_counted
 FROM core.certificate_value AS c
 JOIN line AS l USING (certificate_key)

@@ -13,8 +13,6 @@ WITH line AS (
         l.line_fob,
         c.currency_code,
         c.reason,
-        c.issued_on,
-        CASE WHEN c.peb_certificates > 1 AND c.reason IS NULL THEN c.peb_key END AS shared_peb_key,
         (c.fob_usd::DECIMAL(38, 2) * 100)::HUGEINT AS cents,
         CASE
             WHEN c.all_line_fob > 0 THEN (l.line_fob::DECIMAL(38, 2) * 100)::HUGEINT
@@ -43,29 +41,12 @@ shared AS (
         END AS line_cents
     FROM part
 ),
--- Identical goods under one PEB on two certificates count once, for the earlier issued.
-goods AS (
-    SELECT
-        shared_peb_key,
-        hs_code[1:6] AS hs6,
-        net_kg,
-        line_fob,
-        min(issued_on::VARCHAR || ' ' || certificate_key) AS first_one
-    FROM line
-    WHERE shared_peb_key IS NOT NULL
-        AND hs_code IS NOT NULL AND net_kg IS NOT NULL AND line_fob IS NOT NULL
-    GROUP BY shared_peb_key, hs6, net_kg, line_fob
-    HAVING count(DISTINCT certificate_key) > 1
-),
 reasoned AS (
     SELECT
         s.* EXCLUDE (reason),
-        CASE WHEN g.first_one <> s.issued_on::VARCHAR || ' ' || s.certificate_key THEN 'same_goods'
-            ELSE s.reason END AS reason
+        CASE WHEN g.line IS NULL THEN s.reason ELSE 'same_goods' END AS reason
     FROM shared AS s
-    LEFT JOIN goods AS g
-        ON g.shared_peb_key = s.shared_peb_key AND g.hs6 = s.hs_code[1:6]
-        AND g.net_kg = s.net_kg AND g.line_fob = s.line_fob
+    LEFT JOIN core.same_goods AS g USING (certificate_key, line)
 )
 SELECT
     certificate_key,

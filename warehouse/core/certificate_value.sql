@@ -1,49 +1,88 @@
 -- en: Each certificate's winning version: whether it counts, its value, its exporter and its regions
 -- id: Versi SKA yang menang: dihitung atau tidak, nilainya, eksportirnya, dan wilayahnya
 -- grain: certificate_key
--- reason says why it doesn't count; fob_usd is NULL then. core.certificate adds what only the lines
--- can tell.
-WITH version AS (
+-- reason says why it doesn't count; fob_usd is NULL then, but of a certificate whose goods all count
+-- under others, what it would be worth. core.certificate adds what only the lines can tell.
+WITH same AS (
+    SELECT certificate_key, count(*) AS records FROM core.same_goods GROUP BY certificate_key
+),
+version AS (
     SELECT
         v.*,
         c.chain_key,
-        date_trunc('month', coalesce(c.first_issued_on, v.issued_on))::DATE AS month,
+        c.rate_on,
+        c.usd_rate,
+        c.rate_source,
+        c.is_rate_synthetic,
+        c.numerator,
+        c.denominator,
+        date_trunc('month', coalesce(
+            CASE WHEN t.is_period_by_peb THEN coalesce(c.first_peb_on, v.peb_on) END,
+            c.first_issued_on,
+            v.issued_on
+        ))::DATE AS month,
         coalesce(n.exporter_key, p.exporter_key, v.name_id, 'unknown') AS exporter_key,
-        coalesce(i.region_code, 'ID99') AS issuer_region_code,
+        coalesce(i.region_code, o.country_code || '99') AS issuer_region_code,
+        i.office_name AS issuer_name,
         d.region_code AS domicile_region_code,
-        CASE
-            WHEN v.status = 'withdrawn' THEN 'withdrawn'
-            WHEN v.status IN ('issued', 'withdrawal_requested') THEN
-                CASE
-                    WHEN v.kind = 'duplicate' THEN 'duplicate'
-                    WHEN NOT c.is_counted THEN 'replaced'
-                    WHEN v.currency_code = 'USD' THEN NULL
-                    ELSE 'no_rate'
-                END
-            ELSE 'status'
-        END AS reason
-    FROM core.certificate_version AS v
+        q.region_code AS port_region_code,
+        CASE WHEN c.reason IS NULL AND s.records = v.records THEN 'same_goods' ELSE c.reason END
+            AS reason
+    FROM core.certificate_reason AS c
+    JOIN core.certificate_version AS v
+        ON v.certificate_key = c.certificate_key AND v.state = 'current'
+    CROSS JOIN core.setting AS t
+    CROSS JOIN core.country AS o
     JOIN core.place AS d USING (exporter_place, exporter_province)
-    LEFT JOIN core.certificate_chain AS c USING (certificate_key)
+    JOIN core.port_spelling AS q
+        ON q.written_code = coalesce(v.load_port_code, '') AND q.written_name = ''
+    LEFT JOIN same AS s ON s.certificate_key = c.certificate_key
     LEFT JOIN core.exporter_identifier AS n ON n.identifier = v.nib_id
     LEFT JOIN core.exporter_identifier AS p ON p.identifier = v.npwp_id
     LEFT JOIN core.issuer AS i
         ON i.issuer_code = v.issuer_code
         AND v.issued_on BETWEEN i.valid_from AND i.valid_until
-    WHERE v.state = 'current'
 ),
+linked AS (
+    SELECT v.certificate_key, min(l.same_as_key) AS exporter_key
+    FROM version AS v
+    JOIN core.exporter_link AS l
+        ON l.exporter_key = v.exporter_key AND v.issued_on BETWEEN l.valid_from AND l.valid_until
+    GROUP BY v.certificate_key
+),
+sharer AS (
+    SELECT
+        v.certificate_key,
+        p.peb_key,
+        count(*) OVER (PARTITION BY p.peb_key) AS certificates,
+        row_number() OVER (PARTITION BY p.peb_key ORDER BY v.issued_on, v.certificate_key) AS place
+    FROM version AS v
+    JOIN core.certificate_peb AS p USING (certificate_key)
+    WHERE v.reason IS NULL
+),
+-- Of a certificate with several declarations, the one that most certificates draw on.
 peb AS (
-    SELECT peb_key, count(*) AS certificates
-    FROM version
-    WHERE reason IS NULL AND peb_key IS NOT NULL
-    GROUP BY peb_key
+    SELECT
+        certificate_key,
+        max(certificates) AS certificates,
+        arg_max(place, struct_pack(certificates, peb_key)) AS place
+    FROM sharer
+    GROUP BY certificate_key
+),
+named AS (
+    SELECT certificate_key, list(peb_key ORDER BY peb_key) AS peb_keys
+    FROM core.certificate_peb
+    GROUP BY certificate_key
 ),
 valued AS (
     SELECT
-        v.*,
+        v.* EXCLUDE (exporter_key),
+        coalesce(l.exporter_key, v.exporter_key) AS exporter_key,
+        k.peb_keys,
         p.certificates AS peb_certificates,
+        p.place,
         CASE
-            WHEN v.reason IS NOT NULL THEN NULL
+            WHEN v.reason <> 'same_goods' THEN NULL
             WHEN p.certificates = 1 AND v.fob_peb IS NOT NULL THEN 'peb'
             WHEN v.fob_document IS NOT NULL THEN 'document'
             WHEN v.fob_invoice IS NOT NULL AND NOT v.is_third_country THEN 'invoice'
@@ -51,7 +90,24 @@ valued AS (
             ELSE 'peb_part'
         END AS value_source
     FROM version AS v
-    LEFT JOIN peb AS p USING (peb_key)
+    LEFT JOIN linked AS l USING (certificate_key)
+    LEFT JOIN named AS k USING (certificate_key)
+    LEFT JOIN peb AS p USING (certificate_key)
+),
+amount AS (
+    -- The parts of one PEB add up to its total: what is left over goes round in order of issue.
+    SELECT
+        *,
+        (fob_peb::DECIMAL(38, 2) * 100)::HUGEINT AS peb_cents,
+        CASE value_source
+            WHEN 'peb' THEN peb_cents
+            WHEN 'document' THEN (fob_document::DECIMAL(38, 2) * 100)::HUGEINT
+            WHEN 'invoice' THEN (fob_invoice::DECIMAL(38, 2) * 100)::HUGEINT
+            WHEN 'peb_part' THEN
+                peb_cents * coalesce(place, 1) // coalesce(peb_certificates, 1)
+                - peb_cents * (coalesce(place, 1) - 1) // coalesce(peb_certificates, 1)
+        END AS cents
+    FROM valued
 )
 SELECT
     certificate_key,
@@ -60,7 +116,10 @@ SELECT
     feed,
     office_code,
     ska_number,
+    replaces_ska_number,
     issuer_code,
+    issuer_name,
+    office_name,
     status,
     kind,
     chain_key,
@@ -72,23 +131,34 @@ SELECT
     exporter_province,
     issuer_region_code,
     domicile_region_code,
-    'IDPORT99' AS port_region_code,
+    port_region_code,
     load_port_code,
     destination_code,
     form_code,
-    peb_key,
+    is_third_country,
+    is_back_to_back,
+    is_retroactive,
+    is_synthetic,
+    peb_keys,
     peb_certificates,
-    fob_peb,
+    peb_on,
     records,
     all_line_fob,
     all_net_kg,
-    currency_code,
     reason,
     value_source,
-    CASE value_source
-        WHEN 'peb' THEN fob_peb
-        WHEN 'document' THEN fob_document
-        WHEN 'invoice' THEN fob_invoice
-        WHEN 'peb_part' THEN ((fob_peb::DECIMAL(38, 2) * 100)::HUGEINT // coalesce(peb_certificates, 1)) * 0.01
-    END::DECIMAL(18, 2) AS fob_usd
-FROM valued
+    currency_code,
+    fob_peb,
+    fob_invoice,
+    fob_document,
+    (cents::DECIMAL(20, 0) * 0.01)::DECIMAL(18, 2) AS fob_stated,
+    rate_on,
+    usd_rate,
+    rate_source,
+    is_rate_synthetic,
+    ((2 * peb_cents * numerator + denominator) // (2 * denominator))::DECIMAL(24, 0) * 0.01
+        AS fob_peb_usd,
+    (
+        ((2 * cents * numerator + denominator) // (2 * denominator))::DECIMAL(20, 0) * 0.01
+    )::DECIMAL(18, 2) AS fob_usd
+FROM amount

@@ -36,14 +36,16 @@ header AS (
         min(destination_code) AS destination_code,
         min(load_port_code) AS load_port_code,
         min(form_code) AS form_code,
-        min(peb_number) AS peb_number,
+        min(office_name) AS office_name,
         min(peb_on) AS peb_on,
-        min(customs_office) AS customs_office,
         min(currency_code) AS currency_code,
         nullif(min(fob_peb), 0) AS fob_peb,
         nullif(min(fob_invoice), 0) AS fob_invoice,
         nullif(min(fob_document), 0) AS fob_document,
         coalesce(bool_or(is_third_country), false) AS is_third_country,
+        coalesce(bool_or(is_back_to_back), false) AS is_back_to_back,
+        coalesce(bool_or(is_retroactive), false) AS is_retroactive,
+        coalesce(bool_and(is_synthetic), false) AS is_synthetic,
         list_sort(list_distinct(flatten(list(flags) FILTER (len(flags) > 0)))) AS flags
     FROM record
     GROUP BY delivery_id, certificate_key, is_quarantined
@@ -81,7 +83,7 @@ judged AS (
             PARTITION BY certificate_key
             ORDER BY effective_at DESC NULLS LAST, known_at DESC, landed_at DESC, delivery_id DESC
         ) AS winner_id,
-        split_part(ska_number, '/', 2) AS issuer_code,
+        nullif(split_part(ska_number, '/', 2), '') AS issuer_code,
         CASE
             WHEN length(npwp) = 15 THEN npwp[1:9]
             WHEN length(npwp) = 16 AND npwp LIKE '0%' THEN npwp[2:10]
@@ -100,8 +102,6 @@ SELECT
         ELSE 'current'
     END AS state,
     nullif(winner_id, delivery_id) AS superseded_by,
-    peb_number || ' ' || coalesce(peb_on::VARCHAR, '') || ' ' || coalesce(customs_office, '')
-        AS peb_key,
     -- Who exports, three ways. A number of one digit repeated is junk. The nine digits that name a
     -- taxpayer are the same in the NPWP of 15 and of 16 digits; 16 without leading 0 is a person's.
     CASE WHEN length(nib) = 13 AND replace(nib, nib[1], '') <> '' THEN 'nib:' || nib END AS nib_id,

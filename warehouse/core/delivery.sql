@@ -1,15 +1,17 @@
 -- en: Every delivery ever landed and what became of it
 -- id: Setiap kiriman yang pernah diterima dan nasibnya
 -- grain: delivery_id
--- Of a slice the newest accepted delivery is current: it replaces the slice whole. A refused one
--- replaces nothing; if it is the newest landing, the older delivery stays, marked stale.
+-- Of a slice the newest accepted snapshot is current: it replaces the slice whole. A delta replaces
+-- nothing: all are current, and versions decide. A refused delivery replaces nothing; if it is the
+-- newest landing, what was there stays, marked stale. last_month is NULL where a delivery covers
+-- all that its office has (certificates then reach to the last month that had ended).
 WITH accepted AS (
     SELECT
         delivery_id,
-        first_value(delivery_id) OVER (
-            PARTITION BY feed, slice_code
+        CASE mode WHEN 'delta' THEN delivery_id ELSE first_value(delivery_id) OVER (
+            PARTITION BY feed, slice_code, mode
             ORDER BY coalesce(extracted_at, landed_at) DESC, landed_at DESC, delivery_id DESC
-        ) AS winner_id
+        ) END AS winner_id
     FROM stage.delivery
     WHERE verdict = 'accepted'
 ),
@@ -23,7 +25,13 @@ SELECT
     d.feed,
     d.slice_code,
     d.office_code,
+    d.grain,
+    d.region_set,
     d.month,
+    coalesce(d.last_month, CASE d.grain WHEN 'certificate_line' THEN greatest(
+        d.month,
+        date_trunc('month', coalesce(d.extracted_at, d.landed_at) + c.utc_offset - INTERVAL 1 MONTH)
+    ) END)::DATE AS last_month,
     d.first_month,
     d.landed_at,
     d.extracted_at,
@@ -37,6 +45,7 @@ SELECT
     d.records,
     d.accepted_records,
     d.quarantined_records,
+    d.excluded_records,
     d.accepted_usd,
     d.quarantined_usd,
     d.accepted_unreadable,
@@ -45,5 +54,6 @@ SELECT
     d.is_synthetic,
     d.rules_sha
 FROM stage.delivery AS d
+CROSS JOIN core.country AS c
 JOIN newest AS n USING (feed, slice_code)
 LEFT JOIN accepted AS a USING (delivery_id)

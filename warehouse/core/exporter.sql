@@ -9,4 +9,5 @@ SELECT
     min(month) FILTER (is_counted) AS first_month,
     count(*) AS certificates
 FROM core.certificate
+WHERE exporter_key <> 'unknown'
 GROUP BY exporter_key

@@ -1,10 +1,14 @@
 -- en: Business and tax numbers, and the exporter that each one names
 -- id: NIB dan NPWP, serta eksportir yang ditunjuk masing-masing
 -- grain: identifier
--- Numbers seen on one record belong to one exporter, and so on. Restricted: never leaves core.
+-- Numbers seen on one record belong to one exporter, and so on; so do those that a row of
+-- seeds/exporter_links.csv without dates joins. Restricted: never leaves core.
 WITH RECURSIVE pair AS (
     SELECT DISTINCT nib_id, npwp_id FROM core.certificate_version
     WHERE NOT is_quarantined AND (nib_id IS NOT NULL OR npwp_id IS NOT NULL)
+    UNION
+    SELECT identifier, same_as FROM seed.exporter_links
+    WHERE coalesce(valid_from, valid_until) IS NULL
 ),
 edge AS (
     SELECT coalesce(nib_id, npwp_id) AS one, coalesce(npwp_id, nib_id) AS other FROM pair

@@ -18,7 +18,9 @@ SELECT
     coalesce(sum(l.net_kg), 0)::DECIMAL(18, 3) AS net_kg,
     count(*) FILTER (l.is_main) AS certificates,
     coalesce(sum(l.fob_usd) FILTER (f.certificate_key IS NOT NULL), 0)::DECIMAL(18, 2)
-        AS flagged_usd
+        AS flagged_usd,
+    -- Goods not made here, shown apart.
+    coalesce(sum(l.fob_usd) FILTER (c.is_back_to_back), 0)::DECIMAL(18, 2) AS back_to_back_usd
 FROM core.certificate_line AS l
 JOIN core.certificate AS c USING (certificate_key)
 LEFT JOIN flagged AS f USING (certificate_key)

@@ -1,6 +1,7 @@
 -- en: What each exporter exported each month by region, once on each basis
 -- id: Ekspor tiap eksportir tiap bulan menurut wilayah, sekali pada setiap basis
 -- grain: basis, region_code, exporter_key, month
+-- Official statistics know no exporters and no certificates: one unknown exporter, count NULL.
 SELECT 'domicile' AS basis, domicile_region_code AS region_code, exporter_key, month,
     sum(fob_usd)::DECIMAL(18, 2) AS fob_usd,
     sum(net_kg)::DECIMAL(18, 3) AS net_kg,
@@ -14,3 +15,17 @@ SELECT 'issuer', issuer_region_code, exporter_key, month,
     sum(certificates)::BIGINT,
     sum(flagged_usd)::DECIMAL(18, 2)
 FROM core.exporter_month GROUP BY ALL
+UNION ALL
+SELECT 'port', port_region_code, exporter_key, month,
+    sum(fob_usd)::DECIMAL(18, 2),
+    sum(net_kg)::DECIMAL(18, 3),
+    sum(certificates)::BIGINT,
+    sum(flagged_usd)::DECIMAL(18, 2)
+FROM core.exporter_month GROUP BY ALL
+UNION ALL
+SELECT 'official', region_code, 'unknown', month,
+    sum(fob_usd)::DECIMAL(18, 2),
+    coalesce(sum(net_kg), 0)::DECIMAL(18, 3),
+    NULL,
+    coalesce(sum(fob_usd) FILTER (is_flagged), 0)::DECIMAL(18, 2)
+FROM core.aggregate_cell WHERE fob_usd IS NOT NULL GROUP BY ALL

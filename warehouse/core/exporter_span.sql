@@ -1,10 +1,11 @@
--- en: What each exporter exported in each period by region of a ranking, on each basis
--- id: Ekspor tiap eksportir tiap periode menurut wilayah peringkat, pada setiap basis
+-- en: What each exporter exported in each period by region of a ranking, on each basis of certificates
+-- id: Ekspor tiap eksportir tiap periode menurut wilayah peringkat, pada setiap basis SKA
 -- grain: basis, region_code, exporter_key, period_kind, period_end
 WITH month AS (
     SELECT e.basis, r.region_code, e.exporter_key, e.month, sum(e.fob_usd) AS fob_usd
     FROM core.exporter_region_month AS e
     JOIN core.region_leaf AS r ON r.leaf_code = e.region_code
+    WHERE e.basis <> 'official'
     GROUP BY ALL
 )
 SELECT
@@ -15,5 +16,5 @@ SELECT
     s.period_end,
     sum(m.fob_usd)::DECIMAL(18, 2) AS fob_usd
 FROM month AS m
-JOIN core.span_month AS s USING (month)
+JOIN core.span_month AS s USING (basis, month)
 GROUP BY ALL

@@ -7,5 +7,6 @@ SELECT
     serves,
     region_code,
     coalesce(valid_from::DATE, DATE '0001-01-01') AS valid_from,
-    coalesce(valid_until::DATE, DATE '9999-12-31') AS valid_until
+    coalesce(valid_until::DATE, DATE '9999-12-31') AS valid_until,
+    coalesce(confirmed = 'true', false) AS is_confirmed
 FROM seed.issuer

@@ -2,7 +2,8 @@
 -- id: Pembukuan: setiap baris yang diterima, dalam tepat satu keadaan, beserta US$-nya
 -- grain: delivery_id, state, state_reason
 -- stated_usd is what can be read on the records (line FOB in US$), unreadable_records those on
--- which nothing can; fob_usd is what counts of it by METHOD.md, which is another sum.
+-- which nothing can; fob_usd is what counts of it by METHOD.md, which is another sum. An excluded
+-- record's reason is the rule of its layout.
 SELECT
     delivery_id,
     'current' AS state,
@@ -29,10 +30,30 @@ UNION ALL
 SELECT
     delivery_id,
     state,
+    CASE state
+        WHEN 'current' THEN coalesce(reason, 'counted')
+        WHEN 'quarantined' THEN 'critical_rule'
+        WHEN 'superseded' THEN 'newer_version'
+    END AS state_reason,
+    count(*),
+    coalesce(sum(stated_usd), 0)::DECIMAL(18, 2),
+    count(*) FILTER (stated_usd IS NULL),
+    coalesce(sum(fob_usd), 0)::DECIMAL(18, 2)
+FROM core.aggregate_cell
+GROUP BY delivery_id, state, state_reason
+UNION ALL
+SELECT e.delivery_id, 'excluded', e.rule_name, e.records, 0, e.records, 0
+FROM stage.excluded AS e
+JOIN core.delivery AS d ON d.delivery_id = e.delivery_id AND d.state = 'current'
+UNION ALL
+SELECT
+    delivery_id,
+    state,
     CASE state WHEN 'refused' THEN 'refused' ELSE 'newer_delivery' END,
     records,
     accepted_usd + quarantined_usd,
-    CASE state WHEN 'refused' THEN records ELSE accepted_unreadable + quarantined_unreadable END,
+    CASE state WHEN 'refused' THEN records
+        ELSE accepted_unreadable + quarantined_unreadable + excluded_records END,
     0
 FROM core.delivery
 WHERE state <> 'current' AND records > 0

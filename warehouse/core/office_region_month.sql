@@ -8,3 +8,11 @@ UNION ALL
 SELECT 'issuer', feed, office_code, issuer_region_code, month,
     sum(counted_usd)::DECIMAL(18, 2)
 FROM core.certificate WHERE is_counted GROUP BY ALL
+UNION ALL
+SELECT 'port', feed, office_code, port_region_code, month,
+    sum(counted_usd)::DECIMAL(18, 2)
+FROM core.certificate WHERE is_counted GROUP BY ALL
+UNION ALL
+SELECT 'official', feed, office_code, region_code, month,
+    sum(fob_usd)::DECIMAL(18, 2)
+FROM core.aggregate_cell WHERE fob_usd IS NOT NULL GROUP BY ALL

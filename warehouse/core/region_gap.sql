@@ -5,6 +5,8 @@
 -- months up to the period's end. Where nothing was brought, nobody is known not to matter.
 WITH gap AS (
     SELECT
+        p.basis,
+        p.region_set,
         p.period_kind,
         p.period_end,
         p.baseline,
@@ -13,9 +15,13 @@ WITH gap AS (
         bool_or(NOT s.is_complete) AS is_missing,
         bool_or(s.is_stale) AS is_stale
     FROM core.span_pair AS p
+    JOIN core.basis AS b USING (basis, region_set)
     JOIN core.slice_month AS s
-        ON s.month BETWEEN p.period_start AND p.period_end
-        OR s.month BETWEEN p.base_start AND p.base_end
+        ON s.grain = b.grain AND coalesce(s.region_set, b.region_set) = b.region_set
+        AND (
+            s.month BETWEEN p.period_start AND p.period_end
+            OR s.month BETWEEN p.base_start AND p.base_end
+        )
     WHERE NOT s.is_complete OR s.is_stale
     GROUP BY ALL
 ),
@@ -29,8 +35,10 @@ brought AS (
         sum(o.fob_usd) AS fob_usd
     FROM core.office_region_month AS o
     JOIN core.region_leaf AS r ON r.leaf_code = o.region_code
+    JOIN core.region AS l ON l.region_code = o.region_code
     JOIN core.calendar_month AS m
-        ON o.month <= m.month AND o.month > m.month - INTERVAL 24 MONTH
+        ON m.basis = o.basis AND m.region_set = l.region_set
+        AND o.month <= m.month AND o.month > m.month - INTERVAL 24 MONTH
     GROUP BY ALL
 ),
 total AS (
@@ -40,13 +48,15 @@ total AS (
 ),
 touched AS (
     SELECT
+        basis,
+        region_set,
         period_kind,
         period_end,
         baseline,
         bool_or(is_missing) AS is_missing,
         bool_or(is_stale) AS is_stale
     FROM gap
-    GROUP BY period_kind, period_end, baseline
+    GROUP BY basis, region_set, period_kind, period_end, baseline
 ),
 concerned AS (
     SELECT
@@ -58,11 +68,11 @@ concerned AS (
         coalesce(sum(b.fob_usd) FILTER (g.is_missing), 0) AS missing_usd,
         coalesce(sum(b.fob_usd) FILTER (g.is_stale), 0) AS stale_usd
     FROM gap AS g
-    JOIN brought AS b USING (feed, office_code, period_end)
+    JOIN brought AS b USING (basis, feed, office_code, period_end)
     GROUP BY ALL
 ),
 region AS (
-    SELECT DISTINCT basis, region_code FROM core.region_span
+    SELECT DISTINCT basis, region_set, region_code FROM core.region_span
 ),
 judged AS (
     SELECT
@@ -82,9 +92,34 @@ judged AS (
             a.fob_usd IS NULL
         ) AS is_stale
     FROM touched AS t
-    CROSS JOIN region AS r
+    JOIN region AS r USING (basis, region_set)
     CROSS JOIN core.setting AS s
     LEFT JOIN total AS a USING (basis, region_code, period_end)
     LEFT JOIN concerned AS c USING (basis, region_code, period_kind, period_end, baseline)
+),
+-- Where a layout says that a blank is a missing figure, its region's month is.
+hole AS (
+    SELECT DISTINCT
+        p.basis, l.region_code, p.period_kind, p.period_end, p.baseline,
+        true AS is_incomplete, false AS is_stale
+    FROM core.aggregate_cell AS c
+    JOIN core.region_leaf AS l ON l.leaf_code = c.region_code
+    JOIN core.span_pair AS p
+        ON p.basis = 'official' AND p.region_set = c.region_set
+        AND (
+            c.month BETWEEN p.period_start AND p.period_end
+            OR c.month BETWEEN p.base_start AND p.base_end
+        )
+    WHERE c.is_missing AND c.state = 'current'
 )
-SELECT * FROM judged WHERE is_incomplete OR is_stale
+SELECT
+    basis,
+    region_code,
+    period_kind,
+    period_end,
+    baseline,
+    bool_or(is_incomplete) AS is_incomplete,
+    bool_or(is_stale) AS is_stale
+FROM (SELECT * FROM judged UNION ALL SELECT * FROM hole)
+WHERE is_incomplete OR is_stale
+GROUP BY ALL

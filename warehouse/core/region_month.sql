@@ -3,12 +3,16 @@
 -- grain: basis, region_code, month
 -- Every region has every month covered, zero or not; a month outside only where something stands
 -- in it. Unsafe: fewer than n exporters, or one dominates (METHOD.md, "What may be published").
+-- Official statistics have no exporters to count or to protect: NULL, and never unsafe.
 WITH cell AS (
-    SELECT b.basis, r.region_code, m.month
-    FROM core.region AS r, core.calendar_month AS m, (VALUES ('domicile'), ('issuer')) AS b (basis)
-    WHERE r.region_kind IN ('kota', 'kabupaten', 'unallocated')
+    SELECT m.basis, r.region_set, r.region_code, m.month
+    FROM core.region AS r
+    JOIN core.calendar_month AS m USING (region_set)
+    WHERE r.region_kind NOT IN ('province', 'country')
     UNION
-    SELECT basis, region_code, month FROM core.exporter_region_month
+    SELECT e.basis, r.region_set, r.region_code, e.month
+    FROM core.exporter_region_month AS e
+    JOIN core.region AS r USING (region_code)
 ),
 total AS (
     SELECT
@@ -26,15 +30,16 @@ total AS (
 )
 SELECT
     basis,
+    cell.region_set,
     region_code,
     month,
     coalesce(t.fob_usd, 0)::DECIMAL(18, 2) AS fob_usd,
     coalesce(t.net_kg, 0)::DECIMAL(18, 3) AS net_kg,
-    coalesce(t.certificates, 0)::BIGINT AS certificates,
+    CASE WHEN basis <> 'official' THEN coalesce(t.certificates, 0) END::BIGINT AS certificates,
     coalesce(t.flagged_usd, 0)::DECIMAL(18, 2) AS flagged_usd,
-    coalesce(t.exporters, 0)::BIGINT AS exporters,
+    CASE WHEN basis <> 'official' THEN coalesce(t.exporters, 0) END::BIGINT AS exporters,
     coalesce(q.quarantined_usd, 0)::DECIMAL(18, 2) AS quarantined_usd,
-    t.fob_usd IS NOT NULL AND NOT coalesce(
+    basis <> 'official' AND t.fob_usd IS NOT NULL AND NOT coalesce(
         t.exporters >= s.min_exporters_public
         AND t.fob_usd > 0
         AND t.largest[1] <= 0.01 * s.dominance_share_pct * t.fob_usd

@@ -2,15 +2,17 @@
 -- id: Periode tiap wilayah di samping basisnya: bahan penghitungan pertumbuhan
 -- grain: basis, region_code, period_kind, period_end, baseline
 WITH active AS (
+    -- The bases of certificates share one calendar: domicile's stands for all.
     SELECT DISTINCT e.exporter_key, s.period_kind, s.period_end
     FROM (SELECT DISTINCT exporter_key, month FROM core.exporter_month) AS e
-    JOIN core.span_month AS s USING (month)
+    JOIN core.span_month AS s ON s.basis = 'domicile' AND s.month = e.month
 ),
 -- New: no record in any region in the base period. Few are, so they are found first.
 newcomer AS (
     SELECT a.exporter_key, p.period_kind, p.period_end, p.baseline
     FROM active AS a
-    JOIN core.span_pair AS p USING (period_kind, period_end)
+    JOIN core.span_pair AS p ON p.basis = 'domicile'
+        AND p.period_kind = a.period_kind AND p.period_end = a.period_end
     ANTI JOIN active AS b
         ON b.exporter_key = a.exporter_key AND b.period_kind = p.period_kind
         AND b.period_end = p.base_end
@@ -38,14 +40,15 @@ SELECT
     t.certificates,
     t.exporters,
     b.exporters AS base_exporters,
-    CASE WHEN p.base_end IS NOT NULL THEN coalesce(n.exporters, 0) END AS new_exporters,
+    CASE WHEN p.base_end IS NOT NULL AND t.basis <> 'official' THEN coalesce(n.exporters, 0) END
+        AS new_exporters,
     t.flagged_usd,
     t.quarantined_usd,
     t.is_unsafe OR coalesce(b.is_unsafe, false) AS is_unsafe,
     NOT coalesce(g.is_incomplete, false) AS is_complete,
     coalesce(g.is_stale, false) AS is_stale
 FROM core.span_pair AS p
-JOIN core.region_span AS t USING (period_kind, period_end)
+JOIN core.region_span AS t USING (basis, region_set, period_kind, period_end)
 LEFT JOIN core.region_span AS b
     ON b.basis = t.basis AND b.region_code = t.region_code
     AND b.period_kind = p.period_kind AND b.period_end = p.base_end

@@ -5,6 +5,7 @@
 WITH region AS (
     SELECT
         m.basis,
+        m.region_set,
         r.region_code,
         s.period_kind,
         s.period_end,
@@ -14,7 +15,7 @@ WITH region AS (
         sum(m.quarantined_usd)::DECIMAL(18, 2) AS quarantined_usd
     FROM core.region_month AS m
     JOIN core.region_leaf AS r ON r.leaf_code = m.region_code
-    JOIN core.span_month AS s USING (month)
+    JOIN core.span_month AS s USING (basis, region_set, month)
     GROUP BY ALL
 ),
 exporter AS (
@@ -30,7 +31,7 @@ exporter AS (
 )
 SELECT
     r.*,
-    coalesce(e.exporters, 0)::BIGINT AS exporters,
+    CASE WHEN r.basis <> 'official' THEN coalesce(e.exporters, 0) END::BIGINT AS exporters,
     e.exporters IS NOT NULL AND NOT coalesce(
         e.exporters >= s.min_exporters_public
         AND r.fob_usd > 0

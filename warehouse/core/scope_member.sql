@@ -2,16 +2,18 @@
 -- id: Wilayah yang diperingkat tiap lingkup dan liga, dan asal nilai masing-masing
 -- grain: scope_code, league, leaf_code
 -- region_code is the row of the ranking, leaf_code the region in core.exporter_month. A province is
--- the sum of its leaves and its unallocated; ID99 of scope ID gathers everything unallocated.
+-- the sum of its leaves and its unallocated; <set>99 of a whole set gathers everything unallocated.
 WITH leaf AS (
     SELECT
         s.scope_code,
+        s.scope_code = s.region_set AS is_whole,
         r.region_code AS leaf_code,
         r.region_kind,
         r.province_code
     FROM seed.scope AS s
-    JOIN core.region AS r ON s.scope_code IN ('ID', r.province_code)
-    WHERE r.region_kind IN ('kota', 'kabupaten', 'unallocated')
+    JOIN core.region AS r
+        ON r.region_set = s.region_set AND s.scope_code IN (s.region_set, r.province_code)
+    WHERE r.region_kind NOT IN ('province', 'country')
 )
 SELECT
     scope_code,
@@ -27,4 +29,4 @@ WHERE region_kind IN ('kota', 'kabupaten')
 UNION ALL
 SELECT scope_code, 'province', province_code, leaf_code, false
 FROM leaf
-WHERE scope_code = 'ID' AND province_code IS NOT NULL
+WHERE is_whole AND province_code IS NOT NULL

@@ -11,5 +11,6 @@ SELECT
     max(value) FILTER (rule_name = 'dominance_p_pct')::DECIMAL(20, 4) AS dominance_p_pct,
     max(value) FILTER (rule_name = 'min_exporters_public')::INTEGER AS min_exporters_public,
     max(value) FILTER (rule_name = 'maturity_provisional_months')::INTEGER AS provisional_months,
-    max(value) FILTER (rule_name = 'maturity_final_months')::INTEGER AS final_months
+    max(value) FILTER (rule_name = 'maturity_final_months')::INTEGER AS final_months,
+    max(value) FILTER (rule_name = 'period_by_peb_date')::INTEGER = 1 AS is_period_by_peb
 FROM seed.rule

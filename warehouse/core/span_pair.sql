@@ -1,6 +1,6 @@
 -- en: Each period with each of its baselines, and the period one step earlier
 -- id: Setiap periode dengan setiap pembandingnya, dan periode satu langkah sebelumnya
--- grain: period_kind, period_end, baseline
+-- grain: basis, region_set, period_kind, period_end, baseline
 -- base_start and base_end are NULL when the base begins before the feeds do. One step: the previous
 -- quarter of a quarter, the previous year of a year, else the previous month end; none before
 -- January's ytd.
@@ -18,6 +18,8 @@ pair AS (
     JOIN baseline AS b ON b.baseline <> 'prev_period' OR s.period_kind IN ('month', 'quarter')
 )
 SELECT
+    p.basis,
+    p.region_set,
     p.period_kind,
     p.period_end,
     p.baseline,
@@ -30,4 +32,5 @@ SELECT
         THEN last_day((date_trunc('month', p.period_end) - to_months(p.step))::DATE)
     END AS previous_end
 FROM pair AS p
-LEFT JOIN core.calendar_month AS m ON m.month = p.first
+LEFT JOIN core.calendar_month AS m
+    ON m.basis = p.basis AND m.region_set = p.region_set AND m.month = p.first

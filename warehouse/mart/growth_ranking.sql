@@ -1,9 +1,16 @@
 -- en: Export growth of each region: values, rates, ranks, and why a region is not ranked
 -- id: Pertumbuhan ekspor tiap wilayah: nilai, laju, peringkat, dan alasan bila tidak diperingkat
 -- grain: basis, scope_code, league, period_kind, period_end, baseline, region_code
--- growth_status is the first that holds; only `ok` is ranked, and the unallocated never is.
+-- growth_status is the first that holds; only `ok` is ranked, and the unallocated never is. Official
+-- statistics count no exporters: NULL, so what asks for exporters says nothing about them.
 WITH clock AS (
-    SELECT (max(landed_at) + INTERVAL 7 HOUR)::DATE AS newest_landed_on FROM core.delivery
+    SELECT
+        b.basis,
+        (max(d.landed_at) + any_value(c.utc_offset))::DATE AS newest_landed_on
+    FROM core.basis AS b
+    JOIN core.delivery AS d USING (grain)
+    CROSS JOIN core.country AS c
+    GROUP BY b.basis
 ),
 judged AS (
     SELECT
@@ -30,7 +37,7 @@ judged AS (
         END AS maturity
     FROM core.growth AS g
     CROSS JOIN core.setting AS s
-    CROSS JOIN clock AS c
+    JOIN clock AS c USING (basis)
 ),
 ranked AS (
     SELECT

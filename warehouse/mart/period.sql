@@ -2,8 +2,11 @@
 -- id: Periode peringkat, dengan label dalam dua bahasa
 -- grain: period_kind, period_end
 WITH named AS (
-    SELECT
-        *,
+    SELECT DISTINCT
+        period_kind,
+        period_start,
+        period_end,
+        months,
         ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September',
             'October', 'November', 'December'][month(period_end)] AS month_en,
         ['Januari', 'Februari', 'Maret', 'April', 'Mei', 'Juni', 'Juli', 'Agustus', 'September',

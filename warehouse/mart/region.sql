@@ -1,4 +1,4 @@
--- en: Regions: kabupaten, kota, provinces, the country, and the unallocated of each
--- id: Wilayah: kabupaten, kota, provinsi, negara, dan yang tak teralokasi dari masing-masing
+-- en: Regions: kabupaten, kota, provinces, the country, its ports, and the unallocated of each
+-- id: Wilayah: kabupaten, kota, provinsi, negara, pelabuhan, dan yang tak teralokasi dari masing-masing
 -- grain: region_code
-SELECT region_code, region_name, region_kind, province_code FROM core.region
+SELECT region_set, region_code, region_name, region_kind, province_code FROM core.region

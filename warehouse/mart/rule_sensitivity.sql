@@ -19,7 +19,7 @@ eligible AS (
         OR (
             g.base_fob_usd >= 0.01 * u.base_share_pct::DECIMAL(20, 4) * g.scope_base_usd
             AND g.base_fob_usd >= g.floor_usd
-            AND least(g.exporters, g.base_exporters) >= s.min_exporters
+            AND coalesce(least(g.exporters, g.base_exporters) >= s.min_exporters, true)
             AND g.fob_usd <> 0
             AND NOT g.is_unsafe
         )

@@ -3,12 +3,12 @@
 -- grain: basis, scope_code, month
 SELECT
     t.basis,
-    s.scope_code,
+    t.region_code AS scope_code,
     p.period_start AS month,
     t.fob_usd,
     t.certificates,
     'none' AS suppression
 FROM core.region_span AS t
-JOIN seed.scope AS s ON s.scope_code = t.region_code
-JOIN core.span AS p USING (period_kind, period_end)
+JOIN core.span AS p USING (basis, region_set, period_kind, period_end)
+SEMI JOIN seed.scope AS s ON s.scope_code = t.region_code
 WHERE period_kind = 'month'

@@ -1,0 +1,34 @@
+-- en: Cells set aside, with every reason and the text as delivered
+-- id: Sel yang disisihkan, dengan semua alasan dan teks aslinya
+-- grain: delivery_no, line
+-- findings has one entry per critical rule that this record fails.
+WITH cause AS (
+    SELECT
+        f.row_id,
+        list(
+            {
+                rule_name: f.rule_name,
+                column_name: l.source_name,
+                value: coalesce(d.fields ->> l.source_name, o.record)[:200]
+            }
+            ORDER BY f.rule_name
+        ) AS findings
+    FROM finding AS f
+    JOIN delivered AS d USING (row_id)
+    LEFT JOIN layout_column AS l USING (layout, column_name)
+    LEFT JOIN odd AS o ON o.row_id = f.row_id AND o.record IS NOT NULL
+    WHERE f.severity = 'critical'
+    GROUP BY f.row_id
+)
+SELECT
+    b.delivery_no,
+    b.delivery_id, b.line, b.cell_key, b.region_set, b.region_code, b.region_name, b.month,
+    b.hs_code, b.destination_code, b.fob_usd, b.net_kg, b.is_missing, b.is_synthetic, o.flags,
+    c.findings,
+    CASE WHEN x.record IS NULL THEN d.fields ELSE json_object('record', x.record) END::VARCHAR
+        AS raw
+FROM batch AS b
+JOIN outcome AS o ON o.row_id = b.row_id AND NOT o.is_accepted
+JOIN delivered AS d ON d.row_id = b.row_id
+JOIN cause AS c ON c.row_id = b.row_id
+LEFT JOIN odd AS x ON x.row_id = b.row_id AND x.record IS NOT NULL

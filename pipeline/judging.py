@@ -1,0 +1,195 @@
+"""What becomes of deliveries: read, conformed and held against the suites; nothing is written."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import conform, corrections, duck, reading, seeds, suites
+from pipeline.layouts import Layout
+from pipeline.messages import Problem, is_ours
+from pipeline.settings import settings
+from pipeline.store import Landing
+
+SYNTHETIC = "SINTETIS_"
+
+
+@dataclass
+class Case:
+    """A delivery under judgement; `number` is its delivery_no in the work file."""
+
+    number: int
+    landing: Landing
+    payload: Path
+    layout: Layout
+    rules: str = ""
+    extracted_at: str | None = None  # UTC, as the manifest or the delivery itself states it
+    warnings: list[dict[str, str]] = field(default_factory=list)
+    problems: list[dict[str, str]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    records: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)  # rule of the layout → records
+    corrections: list[dict[str, Any]] = field(default_factory=list)
+
+
+def judge(con: duck.Connection, database: Path, cases: list[Case]) -> dict[int, dict[str, Any]]:
+    """Judge deliveries of one grain in a work file that is thrown away; `con` is open to it.
+
+    What refuses a delivery is in its `problems`. Returns the rows of delivery_stat by number, of
+    those that could be read. Raises Problem `bad_layout`, `suite_error`, `rule_undecided` or
+    `findings_differ`.
+    """
+    con.execute("PRAGMA disable_checkpoint_on_shutdown")
+    conform.prepare(con)
+    used = {case.layout.name: case.layout for case in cases}
+    for layout in used.values():
+        reading.check_layout(con, layout)
+    # With two threads DuckDB gathers what it inserts twice: double the time, measured.
+    con.execute("SET threads = 1")
+    readable = [case for case in cases if _read(con, case, database.parent / str(case.number))]
+    threads = settings().threads
+    con.execute(f"SET threads = {threads}" if threads else "RESET threads")
+    if not readable:
+        return {}
+    conform.conform(con, list(used.values()))
+    _judge_rows(con, database, conform.SUITES[cases[0].layout.grain], readable)
+    conform.settle(con, list(used.values()))
+    _judge_deliveries(con, database, readable)
+    return {row["delivery_no"]: row for row in duck.rows(con, "FROM delivery_stat")}
+
+
+def _read(con: duck.Connection, case: Case, work: Path) -> bool:
+    """Read a delivery into its raw table and `delivery`; False when it is to be refused.
+
+    Whatever a library makes of hostile bytes is this delivery's trouble and nobody else's.
+    """
+    facts = case.landing.manifest
+    if facts["refusal"]:
+        case.problems.append(facts["refusal"])
+        return False
+    try:
+        opened = reading.opened(case.payload, facts, case.layout, work)
+        case.records = opened.records
+        done = reading.read(con, case.number, opened, facts, work)
+    except Problem as problem:
+        case.problems.append(problem.as_dict())
+        return False
+    except Exception as error:
+        if isinstance(error, (*duck.FAULTS, MemoryError)) or is_ours(error):
+            raise
+        told = f"{type(error).__name__}: {error}"
+        case.problems.append(Problem("unreadable", file=facts["file_name"], error=told).as_dict())
+        return False
+    finally:
+        for suffix in reading.WORK_FILES:
+            work.with_suffix(suffix).unlink(missing_ok=True)
+    case.warnings += [warning.as_dict() for warning in done.warnings]
+    case.excluded = done.excluded
+    case.corrections = corrections.apply(
+        con, case.landing, case.layout, case.number, done.first_row
+    )
+    gone = sum(one["applied"] for one in case.corrections if one["action"] == "exclude")
+    if gone:
+        case.excluded["correction"] = gone
+    case.extracted_at = facts["extracted_at"]
+    if done.extracted_at:
+        case.extracted_at = done.extracted_at.isoformat()
+    known_at = case.landing.landed_at
+    if case.extracted_at:
+        known_at = datetime.fromisoformat(case.extracted_at)
+    con.execute(
+        "INSERT INTO delivery VALUES (?, ?, ?, ?, ?::DATE, ?::DATE, ?, ?, ?, ?, ?)",
+        [
+            case.number,
+            case.landing.delivery_id,
+            case.layout.name,
+            facts["office"],
+            facts["month"] and f"{facts['month']}-01",
+            facts["last_month"] and f"{facts['last_month']}-01",
+            known_at.astimezone(seeds.time_zone()).date(),
+            done.first_row,
+            case.records - sum(case.excluded.values()),
+            facts["file_name"].startswith(SYNTHETIC),
+            done.absent,
+        ],
+    )
+    return True
+
+
+def _judge_rows(con: duck.Connection, database: Path, suite: str, cases: list[Case]) -> None:
+    """Run the grain's row suite on `batch` and note in `finding` what it finds, record by record.
+
+    Raises Problem `findings_differ` unless exactly as many records are noted as it counts.
+    """
+    if not _numbers(con, "SELECT count(*) FROM batch")[0]:
+        return  # every delivery is a nil return: nothing to judge, and that is no failure
+    columns = {name for name, *_ in con.execute("DESCRIBE batch").fetchall()}
+    evaluated = _by_delivery(con, "SELECT delivery_no, count(*) FROM batch GROUP BY ALL")
+    for check in suites.run_suite(suite, database, "batch"):
+        unexpected: dict[int, int] = {}
+        if not check.passed:
+            at = f"at_{check.rule_name}"
+            place = f"coalesce(b.{at}, ?)" if at in columns else "?"
+            (noted,) = _numbers(
+                con,
+                f"INSERT INTO finding SELECT b.row_id, ?, ?, {place} FROM batch AS b "
+                f"SEMI JOIN ({check.unexpected_query}) AS u USING (row_id)",
+                [check.rule_name, check.severity, check.column],
+            )
+            if noted != check.unexpected:
+                raise Problem(
+                    "findings_differ", rule=check.rule_name, noted=noted, counted=check.unexpected
+                )
+            unexpected = _by_delivery(
+                con,
+                "SELECT b.delivery_no, count(*) FROM finding AS f JOIN batch AS b USING (row_id) "
+                "WHERE f.rule_name = ? GROUP BY ALL",
+                [check.rule_name],
+            )
+        for case in cases:
+            if case.number in evaluated:
+                counts = evaluated[case.number], unexpected.get(case.number, 0)
+                case.checks.append(_entry(check, *counts))
+
+
+def _judge_deliveries(con: duck.Connection, database: Path, cases: list[Case]) -> None:
+    """Run the delivery suite on `delivery_stat`; what is critical refuses a delivery."""
+    for check in suites.run_suite("delivery", database, "delivery_stat"):
+        failed: dict[int, Any] = {}
+        if not check.passed:
+            column = duck.identifier(str(check.column))
+            failed = _by_delivery(
+                con,
+                f"SELECT delivery_no, {column} FROM delivery_stat "
+                f"SEMI JOIN ({check.unexpected_query}) AS u USING (delivery_no)",
+            )
+        for case in cases:
+            case.checks.append(_entry(check, 1, int(case.number in failed)))
+            if case.number in failed:
+                problem = Problem(
+                    "delivery_not_as_expected",
+                    rule=check.rule_name,
+                    column=check.column,
+                    value=f"{failed[case.number]:.2f}",
+                    note_en=check.note_en,
+                    note_id=check.note_id,
+                )
+                to = case.problems if check.severity == "critical" else case.warnings
+                to.append(problem.as_dict())
+
+
+def _entry(check: suites.Check, evaluated: int, unexpected: int) -> dict[str, Any]:
+    kept = ("suite", "rule_name", "severity", "note_en", "note_id")
+    facts = {name: value for name, value in asdict(check).items() if name in kept}
+    return facts | {"evaluated": evaluated, "unexpected": unexpected}
+
+
+def _numbers(con: duck.Connection, query: str, parameters: list[Any] | None = None) -> Any:
+    """The first row of a query, or what a statement counts."""
+    return con.execute(query, parameters or []).fetchall()[0]
+
+
+def _by_delivery(
+    con: duck.Connection, query: str, parameters: list[Any] | None = None
+) -> dict[int, Any]:
+    return dict(con.execute(query, parameters or []).fetchall())

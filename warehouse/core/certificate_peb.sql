@@ -1,0 +1,27 @@
+-- en: The export declarations (PEB) that each certificate draws on
+-- id: PEB yang menjadi dasar tiap SKA
+-- grain: certificate_key, peb_key
+-- Number, date and customs office name one. A field may hold several numbers ("000123; 000124"),
+-- goods lines may name different ones: the certificate draws on all of them. A spreadsheet drops
+-- leading zeros, so they don't tell two numbers apart.
+WITH stated AS (
+    SELECT DISTINCT v.certificate_key, upper(l.peb_number) AS numbers, l.peb_on, l.customs_office
+    FROM stage.accepted_line AS l
+    JOIN core.certificate_version AS v
+        ON v.delivery_id = l.delivery_id AND v.source_key = l.certificate_key
+    WHERE v.state = 'current' AND l.peb_number IS NOT NULL
+),
+parted AS (
+    SELECT
+        certificate_key,
+        unnest(string_split_regex(
+            CASE WHEN regexp_full_match(numbers, '\d{6}(\s+\d{6})+')
+                THEN regexp_replace(numbers, '\s+', ';', 'g') ELSE numbers END,
+            '[;,&+|\n\r\t]|\s(DAN|AND)\s'
+        )) AS number,
+        ' ' || coalesce(peb_on::VARCHAR, '') || ' ' || upper(coalesce(customs_office, '')) AS named
+    FROM stated
+)
+SELECT DISTINCT certificate_key, ltrim(trim(number), '0') || named AS peb_key
+FROM parted
+WHERE ltrim(trim(number), '0') <> ''

@@ -1,0 +1,47 @@
+-- en: Each certificate's winning version: why it doesn't count, as far as it tells alone; its chain and rate
+-- id: Versi SKA yang menang: alasan tidak dihitung sejauh terlihat darinya sendiri; rantai dan kursnya
+-- grain: certificate_key
+-- An amount in US$ cents is (2 × cents × numerator + denominator) // (2 × denominator): half up.
+-- The rate is that of the declaration's date, else of the issue date.
+WITH version AS (
+    SELECT
+        certificate_key,
+        delivery_id,
+        source_key,
+        status,
+        kind,
+        issued_on,
+        currency_code,
+        CASE WHEN currency_code <> 'USD' THEN coalesce(peb_on, issued_on) END AS rate_on
+    FROM core.certificate_version
+    WHERE state = 'current'
+)
+SELECT
+    v.certificate_key,
+    v.delivery_id,
+    v.source_key,
+    v.issued_on,
+    c.chain_key,
+    c.first_issued_on,
+    c.first_peb_on,
+    v.rate_on,
+    CASE WHEN v.rate_on <= r.valid_until THEN r.usd_rate END AS usd_rate,
+    CASE WHEN v.rate_on <= r.valid_until THEN r.source END AS rate_source,
+    coalesce(v.rate_on <= r.valid_until AND r.is_synthetic, false) AS is_rate_synthetic,
+    coalesce(r.numerator, 1) AS numerator,
+    coalesce(r.denominator, 1) AS denominator,
+    CASE
+        WHEN v.status = 'withdrawn' THEN 'withdrawn'
+        WHEN v.status IN ('issued', 'withdrawal_requested') THEN
+            CASE
+                WHEN v.kind = 'duplicate' THEN 'duplicate'
+                WHEN NOT c.is_counted THEN 'replaced'
+                WHEN v.currency_code = 'USD' OR v.rate_on <= r.valid_until THEN NULL
+                ELSE 'no_rate'
+            END
+        ELSE 'status'
+    END AS reason
+FROM version AS v
+LEFT JOIN core.certificate_chain AS c USING (certificate_key)
+ASOF LEFT JOIN core.exchange_rate AS r
+    ON r.currency_code = v.currency_code AND r.valid_from <= v.rate_on

@@ -1,0 +1,37 @@
+-- en: Goods lines that count under another certificate of the same declaration, and which one
+-- id: Baris barang yang dihitung pada SKA lain dari PEB yang sama, dan SKA yang mana
+-- grain: certificate_key, line
+-- Identical: PEB, HS6, net weight and FOB, the latter in US$. They count for the earlier issued.
+WITH shared AS (
+    SELECT p.peb_key
+    FROM core.certificate_peb AS p
+    JOIN core.certificate_reason AS r USING (certificate_key)
+    WHERE r.reason IS NULL
+    GROUP BY p.peb_key
+    HAVING count(*) > 1
+),
+goods AS (
+    SELECT
+        r.certificate_key,
+        l.line,
+        first_value(r.certificate_key) OVER (
+            PARTITION BY
+                p.peb_key,
+                l.hs_code[1:6],
+                l.net_kg,
+                (2 * (l.line_fob::DECIMAL(38, 2) * 100)::HUGEINT * r.numerator + r.denominator)
+                    // (2 * r.denominator)
+            ORDER BY r.issued_on, r.certificate_key
+        ) AS counted_under
+    FROM shared
+    JOIN core.certificate_peb AS p USING (peb_key)
+    JOIN core.certificate_reason AS r USING (certificate_key)
+    JOIN stage.accepted_line AS l
+        ON l.delivery_id = r.delivery_id AND l.certificate_key = r.source_key
+    WHERE r.reason IS NULL
+        AND l.hs_code IS NOT NULL AND l.net_kg IS NOT NULL AND l.line_fob IS NOT NULL
+)
+SELECT certificate_key, line, min(counted_under) AS counted_under
+FROM goods
+WHERE counted_under <> certificate_key
+GROUP BY certificate_key, line
