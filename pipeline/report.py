@@ -70,7 +70,7 @@ def text(entry: dict[str, Any], language: str) -> str:
             )
         )
         if late := sorted(extracted["missing"], key=lambda one: -(one["age_days"] or 0)):
-            ages = [f"{one['slice']} {one['age_days'] or '–'}" for one in late]
+            ages = [f"{one['slice']} {_age(one['age_days'])}" for one in late]
             lines.append(words["missing"].format(slices=_some(ages)))
         lines += _failed(extracted["failed"], language)
     if entry["validate"]:
@@ -93,6 +93,10 @@ def text(entry: dict[str, Any], language: str) -> str:
             lines.append(words["still"].format(count=len(known)))
     lines.append(words["next"])
     return "\n".join(lines)
+
+
+def _age(days: int | None) -> str:
+    return "–" if days is None else str(days)
 
 
 def _failed(failed: list[dict[str, str]], language: str) -> list[str]:

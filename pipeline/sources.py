@@ -87,9 +87,15 @@ def limit() -> int:
 
 
 def work() -> Path:
-    """The folder of fetched and partial files. What a killed run left goes after a week."""
+    """The folder of fetched and partial files. What a killed run left goes after a week.
+
+    Raises Problem `disk_unfit`: our own folder that is missing is no delivery that is missing.
+    """
     folder = store.home() / "work" / "partial"
-    folder.mkdir(mode=store.PRIVATE, exist_ok=True)
+    try:
+        folder.mkdir(mode=store.PRIVATE, exist_ok=True)
+    except FileNotFoundError as error:
+        raise Problem("disk_unfit", path=folder, error=error) from None
     too_old = time.time() - KEPT_DAYS * 86400
     for file in folder.glob("*"):
         try:

@@ -34,7 +34,8 @@ def home() -> Path:
     Raises Problem `disk_unfit` when the disk can't rename, link, fsync and lock as needed.
     """
     root = settings().home.absolute()
-    if not (root / "ledger").is_dir():
+    # What is made last says that all is there: another thread may be at it.
+    if not (root / "public" / "releases").is_dir():
         root.mkdir(parents=True, exist_ok=True)
         _check_disk(root)
         for name in RESTRICTED:
@@ -222,8 +223,10 @@ def landings(feed: str, slice_code: str | None = None) -> list[Landing]:
     """All landings of a feed (or of one slice), oldest first."""
     root = home() / "landing" / feed
     pattern = f"{slice_code or '*'}/[!.]*/manifest.json"
-    found = [
-        Landing(str(path.parent.relative_to(root.parent)), read_json(path))
-        for path in root.glob(pattern)
-    ]
+    found = []
+    for path in root.glob(pattern):
+        manifest = read_json(path)
+        # Landings never change: those of before feeds could cover years or be deltas lack both.
+        before = {"last_month": manifest["month"], "mode": "snapshot"}
+        found.append(Landing(str(path.parent.relative_to(root.parent)), before | manifest))
     return sorted(found, key=lambda landing: (landing.landed_at, landing.delivery_id))

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -396,6 +397,12 @@ def deliver(office: Path, body: bytes, extracted: str = "20241003T080000", by: s
     path = office / f"{by}_BGR_2024-09_{extracted}.csv"
     path.write_bytes(body)
     return path
+
+
+def test_a_folder_of_our_own_that_is_gone_is_no_missing_delivery(office: Path) -> None:
+    deliver(office, BODY)
+    shutil.rmtree(store.home() / "work")
+    assert failure(FOLDER).code == "disk_unfit"
 
 
 def test_a_folder_with_nothing_for_the_slice(office: Path) -> None:

@@ -104,3 +104,17 @@ def test_the_hash_of_a_tree_knows_names_and_contents(tmp_path: Path) -> None:
     renamed = store.sha256_of_trees(tmp_path / "a")
     (tmp_path / "a" / "y").write_text("2")
     assert len({before, renamed, store.sha256_of_trees(tmp_path / "a")}) == 3
+
+
+def test_a_landing_of_before_slices_and_modes_is_still_one(data_root: Path) -> None:
+    """Landings never change, so what was landed by an earlier version must stay readable."""
+    folder = store.home() / "landing" / "eska" / "BGR_2024-09" / "20241001T000000000000Z-00000000"
+    store.write_json(folder / "manifest.json", {"month": "2024-09", "layout": "eska_v2"})
+    (landing,) = store.landings("eska")
+    assert (landing.manifest["last_month"], landing.manifest["mode"]) == ("2024-09", "snapshot")
+
+
+def test_a_root_that_another_thread_is_making_is_made_whole(data_root: Path) -> None:
+    """Seen: a slice was "missing" on the first night, because work/ came a moment after ledger/."""
+    (data_root / "data" / "ledger").mkdir(parents=True)
+    assert all((store.home() / name).is_dir() for name in store.RESTRICTED)
