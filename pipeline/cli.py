@@ -359,10 +359,16 @@ def quarantine_list(
     unplaced: Annotated[
         bool, typer.Option("--unplaced", help="places, issuers, ports, rates, chains not resolved")
     ] = False,
+    excluded: Annotated[
+        bool, typer.Option("--excluded", help="records that layouts and corrections leave out")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Rows set aside by office, month and rule with US$ at stake; or what wasn't resolved."""
-    rows = set_aside.unplaced() if unplaced else set_aside.listed()
+    if unplaced and excluded:
+        raise typer.BadParameter("say either --unplaced or --excluded")
+    listed = set_aside.excluded if excluded else set_aside.listed
+    rows = set_aside.unplaced() if unplaced else listed()
     if as_json:
         _print_json(rows)
     elif not rows:

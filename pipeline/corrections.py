@@ -110,7 +110,7 @@ def apply(
         for name in {*wanted, one.column or "line"} - columns - {"line"}:
             error = f"{one.match}: no column {name}"
             raise Problem("bad_correction", file=seeds.path("corrections"), line="?", error=error)
-        text = {name: f"trim(r.{duck.identifier(name)})" for name in columns}
+        text = {name: f"trimmed(r.{duck.identifier(name)})" for name in columns}
         text["line"] = f"coalesce(o.line, r.rowid - {first_row} + 2)::VARCHAR"
         found = con.execute(
             f"SELECT r.rowid, {text[one.column] if one.column else 'NULL'} FROM {table} AS r "

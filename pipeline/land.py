@@ -9,14 +9,13 @@ from typing import Any
 
 from pipeline import store
 from pipeline.feeds import Feed, Slice
-from pipeline.layouts import Layout, load_layout
+from pipeline.layouts import CLOCK_SKEW, Layout, load_layout
 from pipeline.messages import Problem
 from pipeline.settings import settings
 from pipeline.sources import SourceFile
 from pipeline.unwrap import is_web_page
 
 READ_ONLY = 0o400
-CLOCK_SKEW = timedelta(days=1)  # an office's clock may be wrong by that much
 
 
 def land(

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from dataclasses import field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from pipeline.settings import settings
 
 STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 EXTRACTED = "yyyyMMdd'T'HHmmss"  # in a file's name
+CLOCK_SKEW = timedelta(days=1)  # an office's clock may be wrong by that much
 STATED = {"office", "period", "extracted"}
 # Words of e-SKA, in small letters, and what they mean; a layout's [values] adds others.
 VALUES = {

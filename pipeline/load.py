@@ -1,6 +1,7 @@
 """Load: one build of everything accepted; places, exporters and values decided, books kept."""
 
 import csv
+import glob
 from pathlib import Path
 from typing import Any
 
@@ -144,5 +145,5 @@ def _stage(con: duck.Connection, name: str, columns: str, files: list[Path]) -> 
     if not files:
         _table(con, f"stage.{name}", columns, [])
         return
-    listed = ", ".join(duck.literal(str(file)) for file in files)
+    listed = ", ".join(duck.literal(glob.escape(str(file))) for file in files)
     con.execute(f"CREATE VIEW stage.{name} AS FROM read_parquet([{listed}])")

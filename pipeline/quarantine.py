@@ -1,5 +1,6 @@
 """Rows set aside: which rule, how many, how much is at stake; and places nobody could resolve."""
 
+import glob
 from typing import Any
 
 from rapidfuzz import fuzz, process, utils
@@ -25,14 +26,7 @@ def listed() -> list[Row]:
     `first_line` says where to look: delivery, physical line, column and value.
     Raises Problem `nothing_published`.
     """
-    with duck.connect(_current_build().database, read_only=True) as con:
-        deliveries = con.execute(
-            "SELECT delivery_id, rules_sha FROM core.delivery WHERE state = 'current'"
-        ).fetchall()
-    folder = store.home() / "quarantine"
-    files = [folder / delivery / rules[:8] / "row.parquet" for delivery, rules in deliveries]
-    present = [str(file) for file in files if file.exists()]
-    if not present:
+    if not (present := _files("row.parquet")):
         return []
     with duck.connect() as con:
         return duck.rows(
@@ -65,6 +59,41 @@ def listed() -> list[Row]:
             """,
             [present],
         )
+
+
+def excluded() -> list[Row]:
+    """Records that a [[drop]] rule of a layout or a correction leaves out of the current release.
+
+    Grain: slice, rule; `first_record` is one of them as it was delivered.
+    Raises Problem `nothing_published`.
+    """
+    if not (present := _files("excluded.parquet")):
+        return []
+    with duck.connect() as con:
+        return duck.rows(
+            con,
+            """
+            SELECT split_part(filename, '/', -5) || '/' || split_part(filename, '/', -4) AS slice,
+                rule_name,
+                count(*) AS records,
+                arg_min('line ' || line || ' ' || raw, line) AS first_record
+            FROM read_parquet(?, filename = true)
+            GROUP BY ALL
+            ORDER BY ALL
+            """,
+            [present],
+        )
+
+
+def _files(name: str) -> list[str]:
+    """The files of that name that the current deliveries have in quarantine/."""
+    with duck.connect(_current_build().database, read_only=True) as con:
+        deliveries = con.execute(
+            "SELECT delivery_id, rules_sha FROM core.delivery WHERE state = 'current'"
+        ).fetchall()
+    folder = store.home() / "quarantine"
+    files = [folder / delivery / rules[:8] / name for delivery, rules in deliveries]
+    return [glob.escape(str(file)) for file in files if file.exists()]
 
 
 def unplaced() -> list[Row]:

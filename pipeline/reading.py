@@ -7,20 +7,19 @@ import glob
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline import conform, dates, duck, headers, records, sheets
-from pipeline.layouts import Layout, layout_file
+from pipeline.layouts import CLOCK_SKEW, Layout, layout_file
 from pipeline.messages import Problem
 from pipeline.settings import settings
 from pipeline.unwrap import unwrap
 
 WORK_FILES = (".unpacked", ".utf8", ".csv", ".lines", ".sound")
-CLOCK_SKEW = timedelta(days=1)  # an office's clock may be wrong by that much
 PERIODS = ("d yyyy-MM", "d MMMM yyyy", "d MMM yyyy", "d M/yyyy", "d M-yyyy", "d yyyy/MM")
 Facts = dict[str, Any]  # of a manifest: file_name, source; office, month, last_month, landed_at
 
@@ -305,16 +304,10 @@ def _check_stated(
     layout, file = delivery.layout, facts["file_name"]
     for place in layout.stated:
         kind, _, where = place.partition(" ")
-        texts = [delivery.table.titles.get(_cell(where), "")] if kind == "cell" else []
-        if kind == "column":
-            found = con.execute(
-                f"SELECT DISTINCT trimmed({text_of[where]}) FROM {layout.raw_table} AS r "
-                "ANTI JOIN odd AS o ON o.row_id = r.rowid AND o.record IS NOT NULL "
-                "ANTI JOIN excluded AS x ON x.row_id = r.rowid "
-                "WHERE r.delivery_no = ? AND r.rowid >= ? ORDER BY 1 LIMIT 100",
-                [number, done.first_row],
-            ).fetchall()
-            texts = [text or "" for (text,) in found]
+        if kind == "cell":
+            texts = iter([delivery.table.titles.get(_cell(where), "")])
+        else:
+            texts = _texts(con, number, layout, text_of[where], done.first_row)
         for text in texts:
             said = layout.stated_at(place, text)
             if not said or not _fits(said, facts):
@@ -322,11 +315,27 @@ def _check_stated(
                 raise Problem("wrong_slice", file=file, stated=f"{text} ({place})", due=due)
             if "extracted" in said:
                 try:
-                    done.extracted_at = layout.moment(said["extracted"])
+                    moment = layout.moment(said["extracted"])
                 except ValueError:
                     raise Problem("bad_extract_time", file=f"{file}, {place}") from None
-                if done.extracted_at > datetime.fromisoformat(facts["landed_at"]) + CLOCK_SKEW:
+                if moment > datetime.fromisoformat(facts["landed_at"]) + CLOCK_SKEW:
                     raise Problem("future_extract", file=f"{file}, {place}")
+                done.extracted_at = max(moment, done.extracted_at or moment)
+
+
+def _texts(
+    con: duck.Connection, number: int, layout: Layout, text: str, first_row: int
+) -> Iterator[str]:
+    """Every text that stands in a column, once; a few at a time, they may be as many as rows."""
+    found = con.execute(
+        f"SELECT DISTINCT coalesce(trimmed({text}), '') FROM {layout.raw_table} AS r "
+        "ANTI JOIN odd AS o ON o.row_id = r.rowid AND o.record IS NOT NULL "
+        "ANTI JOIN excluded AS x ON x.row_id = r.rowid "
+        "WHERE r.delivery_no = ? AND r.rowid >= ? ORDER BY 1",
+        [number, first_row],
+    )
+    while some := found.fetchmany(10_000):
+        yield from (text for (text,) in some)
 
 
 def _cell(name: str) -> tuple[int, int]:

@@ -22,9 +22,10 @@ from pipeline.store import Landing
 # The files of this package that decide a verdict; with them goes the SQL of conform/.
 MODULES = (
     *("cells", "conform/__init__", "corrections", "countries", "dates", "headers", "judging"),
-    *("layouts", "reading", "records", "sheets", "suites", "unwrap", "validate"),
+    *("layouts", "reading", "records", "seeds", "sheets", "suites", "unwrap", "validate"),
 )
 LIMITS = ("max_unpacked_mb", "max_ratio", "max_rows", "max_columns", "max_cell_chars")
+READER_LIMITS = ("reader_memory_mb", "reader_timeout_s")  # of workbooks and JSON
 Verdict = dict[str, Any]
 
 
@@ -60,16 +61,17 @@ def rules_sha(layout_name: str) -> str:
     Seeds that are looked up in load (places, issuers, scopes) are no part: a new alias there
     re-validates nothing.
     """
-    grain = layouts.load_layout(layout_name).grain
+    layout = layouts.load_layout(layout_name)
     files = [
         layouts.layout_file(layout_name),
-        suites.suite_file(conform.SUITES[grain]),
+        suites.suite_file(conform.SUITES[layout.grain]),
         suites.suite_file("delivery"),
         *conform.reference_files(),
-        *conform.files(grain),
+        *conform.files(layout.grain),
         *(Path(__file__).parent / f"{name}.py" for name in MODULES),
     ]
-    limits = [getattr(settings(), name) for name in LIMITS]
+    names = LIMITS + (READER_LIMITS if layout.format != "csv" else ())
+    limits = [getattr(settings(), name) for name in names]
     other = f"pycountry {version('pycountry')} limits {limits}"
     stats = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     return _sha_of(stats, other)
@@ -137,39 +139,40 @@ def _conclude(con: duck.Connection, case: Case, stat: dict[str, Any]) -> Verdict
     case.records = stat["records"] + sum(case.excluded.values())
     if case.problems:
         return _refuse(case)
-    accepted = quarantined = 0
+    written: dict[str, int] = {}
     with con:  # a cursor of this case's own
         if stat["accepted_records"]:
-            accepted = _write(con, case, "accepted", {"line": "accepted_row"})
+            written |= _write(con, case, "accepted", {"line": "accepted_row"})
         if stat["quarantined_records"] or case.excluded:
             excluded = "(SELECT * EXCLUDE (row_id) FROM excluded)"
             tables = {"row": "quarantine_row", "excluded": excluded}
-            quarantined = _write(con, case, "quarantine", tables)
-    if accepted + quarantined != stat["records"]:
+            written |= _write(con, case, "quarantine", tables)
+    fates = {name: written.get(name, 0) for name in ("line", "row", "excluded")}
+    if sum(fates.values()) != case.records or fates["excluded"] != sum(case.excluded.values()):
         raise Problem(
             "records_lost",
             delivery_id=case.landing.delivery_id,
             records=case.records,
-            accepted=accepted,
-            quarantined=quarantined,
+            accepted=fates["line"],
+            quarantined=fates["row"],
+            excluded=fates["excluded"],
         )
     return _commit(case, "accepted", stat)
 
 
-def _write(con: duck.Connection, case: Case, folder: str, tables: dict[str, str]) -> int:
-    """Write the delivery's rows of these tables, <name>.parquet each; how many the first gave.
+def _write(con: duck.Connection, case: Case, folder: str, tables: dict[str, str]) -> dict[str, int]:
+    """Write the delivery's rows of these tables, <name>.parquet each; how many each holds.
     One COPY each: 5 ms.
     """
     with store.new_directory(_place(folder, case.landing, case.rules)) as target:
-        written = [
-            con.execute(
+        return {
+            name: con.execute(
                 f"COPY (SELECT * EXCLUDE (delivery_no) FROM {table} "
                 f"WHERE delivery_no = {case.number} ORDER BY line) "
                 f"TO {duck.literal(f'{target}/{name}.parquet')} (FORMAT parquet, COMPRESSION zstd)",
             ).fetchall()[0][0]
             for name, table in tables.items()
-        ]
-    return int(written[0])
+        }
 
 
 def _refuse(case: Case) -> Verdict:

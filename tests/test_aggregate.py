@@ -41,6 +41,16 @@ berat = "net_kg"
 [constants]
 region_set = "IDPORT"
 """
+WIDE = """
+[unpivot]
+columns = '(?P<month>[A-Za-z]+ 2022)'
+value = "fob_usd"
+[columns]
+kode = "region_code"
+nama = "region_name"
+[constants]
+region_set = "IDPORT"
+"""
 SOUND = {
     "nama": "PELABUHAN", "tahun": "2022", "bulan": "Januari", "hs": "6109", "tujuan": "JAPAN",
     "mata_uang": "USD", "nilai": "1.234,50", "berat": "10,5",
@@ -124,6 +134,56 @@ def test_typed_cells(cases: list[tuple[str, Case, Any]]) -> None:
         "1,2345e2": "123.45",
     }  # fmt: skip
     assert [text for text, row in found.items() if row["is_missing"]] == [""]
+
+
+def test_a_wide_sheet_is_cells_that_stand_each_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Months as columns, through validate and load: several records stand on one line."""
+    shutil.copytree(settings.settings().seeds, tmp_path / "seeds")
+    wide = LAYOUT.replace('"cells"', '"wide"').partition("[columns]")[0] + WIDE
+    (tmp_path / "seeds" / "layouts" / "wide.toml").write_text(wide, "utf-8")
+    monkeypatch.setenv("IPSKA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("IPSKA_SEEDS", str(tmp_path / "seeds"))
+    settings.settings.cache_clear()
+    layouts.load_layout.cache_clear()
+    lines = ["kode;nama;Januari 2022;Februari 2022", "IDTPP;;1.000,50;", "IDTPE;;7;x", ";;5;6"]
+    lines += [f"P{n};;1;1" for n in range(20)]
+    content = "".join(f"{line}\n" for line in lines)
+    landing = land(content, "BPS", "2022-01", "wide", last_month="2022-12")
+    (verdict,) = validate.validate([landing])
+    assert (verdict["records"], verdict["quarantined_records"]) == (46, 3)
+    aside = [
+        (row["line"], [found["rule_name"] for found in row["findings"]])
+        for row in rows_of(verdict, "quarantine")
+    ]
+    # Two records on one line that name no region are not the same cell twice.
+    assert aside == [(3, ["value_readable"]), *[(4, ["region_present"])] * 2]
+    with duck.connect() as con:
+        load.load(con, [verdict], {"eska": "2022-01"})
+        books = "SELECT state, state_reason, sum(records)::INT FROM core.ledger GROUP BY ALL"
+        assert sorted(con.execute(books).fetchall()) == [
+            ("current", "blank", 1), ("current", "counted", 42),
+            ("quarantined", "critical_rule", 3),
+        ]  # fmt: skip
+        total = "SELECT sum(fob_usd)::VARCHAR FROM core.aggregate_cell"
+        assert con.execute(total).fetchall() == [("1047.50",)]
+    settings.settings.cache_clear()
+    layouts.load_layout.cache_clear()
+
+
+def test_a_flag_is_the_cells_own(data_root: Path) -> None:
+    """Also where several stand on one line, as in a wide sheet."""
+    flagged = cell(2, "IDTPP", "2013-01", 5, flags=["weight_readable"])
+    months = {"month": "2013-01", "last_month": "2013-12"}
+    verdict = deliver_cells("BPS_2013", [flagged, cell(2, "IDTPP", "2013-02", 6)], **months)
+    verdict["checks"] = [
+        {"suite": "aggregate", "rule_name": "weight_readable", "severity": "warning"}
+    ]
+    with duck.connect() as con:
+        load.load(con, [verdict], {"bps": "2013-01"})
+        found = "SELECT fob_usd::INT, is_flagged FROM core.aggregate_cell ORDER BY 1"
+        assert con.execute(found).fetchall() == [(5, True), (6, False)]
 
 
 # --- golden rows -------------------------------------------------------------------------------

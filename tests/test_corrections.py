@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,7 +76,20 @@ def test_a_correction_mends_what_was_set_aside(correct: Correct) -> None:
     assert rows("accepted", landing, "line.parquet")[0]["flags"] == ["corrected"]
 
 
-def test_an_excluded_record_is_counted_and_listed(correct: Correct) -> None:
+def test_spaces_around_a_text_do_not_matter_to_what_is_expected(correct: Correct) -> None:
+    """Those of spreadsheets neither: a text is what validate makes of it."""
+    row = {**filler(1)[0], "kota_eksportir": "\u00a0Kota Depok\t"}
+    landing = land(text([row, *filler(3)[1:]]))
+    correct(
+        f"{SLICE}; ska_number={N1.replace('1/', '0/')},set exporter_place,Kab. Bogor,Kota Depok"
+    )
+    (verdict,) = validate.validate([landing])
+    assert [(one["matched"], one["applied"]) for one in verdict["corrections"]] == [(1, 1)]
+
+
+def test_an_excluded_record_is_counted_and_listed(
+    correct: Correct, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     landing = land(text([*filler(3), "Total;;;"]))
     correct(f"{SLICE}; line=5,exclude,,1", f"{SLICE}; ska_number={N2},exclude,,1")
     (verdict,) = validate.validate([landing])
@@ -88,10 +102,16 @@ def test_an_excluded_record_is_counted_and_listed(correct: Correct) -> None:
     ]  # fmt: skip
     assert json.loads(found[0]["raw"])["no_ska"] == N2
     assert json.loads(found[1]["raw"]) == {"record": "Total;;;"}
-    with duck.connect() as con:
+    with duck.connect(tmp_path / "warehouse.duckdb") as con:
         load.load(con, [verdict], {"eska": "2022-10"})
         books = "SELECT state, sum(records)::INTEGER FROM core.ledger GROUP BY ALL ORDER BY ALL"
         assert con.execute(books).fetchall() == [("current", 2), ("excluded", 2)]
+    build = SimpleNamespace(database=tmp_path / "warehouse.duckdb")
+    monkeypatch.setattr(quarantine, "_current_build", lambda: build)
+    (listed,) = quarantine.excluded()
+    told = {name: listed[name] for name in ("slice", "rule_name", "records")}
+    assert told == {"slice": "eska/BGR_2022-10", "rule_name": "correction", "records": 2}
+    assert listed["first_record"].startswith("line 3 ") and N2 in listed["first_record"]
 
 
 @pytest.mark.parametrize(

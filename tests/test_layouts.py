@@ -230,6 +230,10 @@ MADE = {
                  "[values.office]\n'Kab. Bogor' = 'BGR'\n"),
     "inside": toml("inside", *CSV, 'encoding = "utf-8"', 'ignored = ["kantor"]',
                    rest="[stated]\n'column kantor' = '(?P<office>.+)'"),
+    "numbered": toml("numbered", *CSV, 'encoding = "utf-8"', 'ignored = ["kantor"]',
+                     rest="[stated]\n'column kantor' = '(?P<office>[A-Z]+).*'"),
+    "stamped": toml("stamped", *CSV, 'encoding = "utf-8"', 'ignored = ["ditarik"]',
+                    rest="[stated]\n'column ditarik' = '(?P<extracted>.+)'"),
     "loose": toml("loose", *CSV, 'encoding = "utf-8"',
                   'optional = ["npwp", "is_back_to_back", "gross_kg"]',
                   rest="[[drop]]\nname = \"totals\"\ncolumn = \"nama_eksportir\"\n"
@@ -253,6 +257,7 @@ def csv_of(rows: list[list[str]], *more: str) -> str:
 ANNE = {"nama_eksportir": "PT Café Niño"}
 SAME = {"no_ska": "0000039/BGR/2022", "no_aju": "II202210110002"}
 TOTAL = {"nama_eksportir": "Total", "no_ska": "-", "fob_dokumen": "9.999,99"}
+MANY = [{"no_ska": f"{n:07d}/BGR/2022", "no_aju": f"II20221011{n:04d}"} for n in range(1, 122)]
 LOOSE = ("npwp", "back_to_back", "berat_kotor_kg")
 CASES: dict[str, tuple[str, bytes]] = {
     "windows-1252": ("cp1252", csv_of(table(ANNE, SAME)).encode("cp1252")),
@@ -267,6 +272,11 @@ CASES: dict[str, tuple[str, bytes]] = {
     "a time to come": ("book", sheet([[TITLE.replace("2022, 08", "2030, 08")], [], *table({})])),
     "office inside": ("inside", csv_of(table({}, SAME), "kantor", "BGR", " bgr").encode()),
     "two offices inside": ("inside", csv_of(table({}, SAME), "kantor", "BGR", "BKS").encode()),
+    "one of many offices": ("numbered", csv_of(
+        table(*MANY), "kantor", *(f"BGR {n}" for n in range(len(MANY) - 1)), "ZZZ").encode()),
+    "two extract times": ("stamped", csv_of(
+        table({}, SAME), "ditarik", "10 November 2022, 08:00:00", "9 Oktober 2022, 08:00:00",
+    ).encode()),
     "no column inside": ("inside", csv_of(table({})).encode()),
     "totals": ("loose", csv_of(table({}, TOTAL, SAME, TOTAL)).encode()),
     "renamed": ("loose", csv_of(table({}, no_ska="No. SKA")).encode()),
@@ -300,7 +310,8 @@ REFUSED = {
     "another period": "wrong_slice", "no title": "wrong_slice", "no such time": "bad_extract_time",
     "a time to come": "future_extract", "two offices inside": "wrong_slice",
     "no column inside": "header_mismatch", "absent, but needed": "header_mismatch",
-    "two spellings at once": "header_mismatch", "unknown name": "header_mismatch",
+    "one of many offices": "wrong_slice", "two spellings at once": "header_mismatch",
+    "unknown name": "header_mismatch",
 }  # fmt: skip
 
 
@@ -335,6 +346,7 @@ def test_what_is_read_is_the_same_in_every_form(judged: dict[str, Any]) -> None:
 def test_the_extract_time_inside_counts(judged: dict[str, Any]) -> None:
     assert judged["book"]["extracted_at"] == "2022-11-05T01:00:00+00:00"
     assert judged["windows-1252"]["extracted_at"] is None
+    assert judged["two extract times"]["extracted_at"] == "2022-11-10T01:00:00+00:00", "the latest"
 
 
 def test_totals_are_excluded_counted_and_listed(judged: dict[str, Any]) -> None:
@@ -403,3 +415,29 @@ def test_a_raised_limit_asks_again(data_root: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("IPSKA_MAX_ROWS", "7")
     settings.settings.cache_clear()
     assert validate.rules_sha("eska_v2") != before
+
+
+def test_a_raised_limit_of_the_reader_asks_again_for_what_it_reads(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its message says so: raise it and run again."""
+    for _ in own_seeds(data_root, monkeypatch):
+        (data_root / "seeds" / "layouts" / "book.toml").write_text(MADE["book"], "utf-8")
+        before = {name: validate.rules_sha(name) for name in ("book", "eska_v2")}
+        monkeypatch.setenv("IPSKA_READER_MEMORY_MB", "4096")
+        settings.settings.cache_clear()
+        assert validate.rules_sha("book") != before["book"]
+        assert validate.rules_sha("eska_v2") == before["eska_v2"]
+
+
+def test_an_excluded_record_that_is_not_written_stops(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = validate._write
+    for _ in own_seeds(data_root, monkeypatch):
+        (data_root / "seeds" / "layouts" / "loose.toml").write_text(MADE["loose"], "utf-8")
+        landing = land(csv_of(table({}, TOTAL)), layout="loose")
+        monkeypatch.setattr(validate, "_write", lambda *args: {**write(*args), "excluded": 0})
+        with pytest.raises(Problem, match="records_lost"):
+            validate.validate([landing])
+        assert validate.verdict_of(landing) is None

@@ -473,3 +473,15 @@ def test_unknown_exporters_are_a_bucket_of_their_region_and_never_count(data_roo
     assert built(verdicts, exporters) == [("nib:1234567890123",), ("nib:2234567890123",)]
     apart = "SELECT sum(back_to_back_usd)::VARCHAR FROM core.exporter_month"
     assert built(verdicts, apart) == [("1000.00",)]
+
+
+def test_a_folder_whose_name_has_brackets_is_no_pattern(tmp_path: Path) -> None:
+    """DuckDB takes `a [x]` for a pattern as soon as `a x` is there too, and reads that one."""
+    with duck.connect() as con:
+        for name in ("a x", "a [x]"):
+            (tmp_path / name).mkdir()
+            file = duck.literal(str(tmp_path / name / "line.parquet"))
+            con.execute(f"COPY (SELECT {duck.literal(name)} AS name) TO {file}")
+        con.execute("CREATE SCHEMA stage")
+        load._stage(con, "accepted_line", "name VARCHAR", [tmp_path / "a [x]" / "line.parquet"])
+        assert con.execute("FROM stage.accepted_line").fetchall() == [("a [x]",)]

@@ -56,6 +56,7 @@ def test_every_record_ends_in_exactly_one_state(
     seed: int, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IPSKA_MEMORY_LIMIT", "500MB")
+    monkeypatch.setenv("IPSKA_HOME", str(data_root / "da'ta [x] 100%"))
     seeds = shutil.copytree(settings.ROOT / "seeds", data_root / "seeds")
     write_layouts(seeds)
     monkeypatch.setenv("IPSKA_SEEDS", str(seeds))

@@ -62,6 +62,19 @@ def test_no_circles() -> None:
         done |= free
 
 
+def test_all_code_that_decides_a_verdict_is_in_its_hash() -> None:
+    """What carries text about and decides nothing may change without validating all again."""
+    from pipeline import validate
+
+    plain = {"duck", "ledger", "messages", "settings", "store"}
+    used = {module_of(file): inner(file) for file in FILES}
+    found, waiting = set(), {"validate", "cells"}  # cells is started by sheets, not imported
+    while waiting:
+        found.add(name := waiting.pop())
+        waiting |= used[name] - found - plain
+    assert found == {name.removesuffix("/__init__") for name in validate.MODULES}
+
+
 @pytest.mark.parametrize("file", FILES, ids=module_of)
 def test_doors(file: Path) -> None:
     """duckdb only in duck, GX only inside functions of suites, the environment only in settings."""

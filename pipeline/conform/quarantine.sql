@@ -2,24 +2,6 @@
 -- id: Baris yang disisihkan, dengan semua alasan dan teks aslinya
 -- grain: delivery_no, line
 -- findings has one entry per critical rule that this record fails, or one that says `sibling`.
-WITH cause AS (
-    SELECT
-        f.row_id,
-        list(
-            {
-                rule_name: f.rule_name,
-                column_name: l.source_name,
-                value: coalesce(d.fields ->> l.source_name, o.record)[:200]
-            }
-            ORDER BY f.rule_name
-        ) AS findings
-    FROM finding AS f
-    JOIN delivered AS d USING (row_id)
-    LEFT JOIN layout_column AS l USING (layout, column_name)
-    LEFT JOIN odd AS o ON o.row_id = f.row_id AND o.record IS NOT NULL
-    WHERE f.severity = 'critical'
-    GROUP BY f.row_id
-)
 SELECT
     b.delivery_no,
     b.delivery_id, b.line, b.certificate_key, b.application_number, b.ska_number, b.status,

@@ -106,3 +106,22 @@ CREATE TABLE finding (
 
 -- Each record that is set aside as it was delivered: source column → text.
 CREATE TABLE delivered (row_id BIGINT, layout VARCHAR, fields JSON);
+
+-- Of each record that fails critical rules all of them, with the column at fault and what it says.
+CREATE VIEW cause AS
+SELECT
+    f.row_id,
+    list(
+        {
+            rule_name: f.rule_name,
+            column_name: l.source_name,
+            value: coalesce(d.fields ->> l.source_name, o.record)[:200]
+        }
+        ORDER BY f.rule_name
+    ) AS findings
+FROM finding AS f
+JOIN delivered AS d USING (row_id)
+LEFT JOIN layout_column AS l USING (layout, column_name)
+LEFT JOIN odd AS o ON o.row_id = f.row_id AND o.record IS NOT NULL
+WHERE f.severity = 'critical'
+GROUP BY f.row_id;

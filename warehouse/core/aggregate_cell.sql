@@ -1,6 +1,6 @@
 -- en: Each cell of aggregate statistics in each current delivery, its region, and which version wins
 -- id: Setiap sel statistik agregat dalam setiap kiriman yang berlaku, wilayahnya, dan versi yang menang
--- grain: delivery_id, line
+-- grain: delivery_id, line, cell_key
 -- A cell is region as written × month × HS × destination. The later extract wins, then the later
 -- landing; a quarantined winner supersedes an accepted older version. A blank cell doesn't count;
 -- whether it means that nothing was traded or that the figure is missing, the layout says.
@@ -25,11 +25,10 @@ keyed AS (
     FROM record AS r
     JOIN core.delivery AS d USING (delivery_id)
 ),
-flagged AS (
-    SELECT DISTINCT f.delivery_id, f.line
-    FROM (SELECT delivery_id, line, unnest(flags) AS rule_name FROM stage.accepted_cell) AS f
-    JOIN stage.row_rule AS u USING (rule_name)
-    WHERE u.severity = 'warning'
+warning AS (
+    SELECT coalesce(list(rule_name), []) AS rule_names
+    FROM stage.row_rule
+    WHERE severity = 'warning'
 )
 SELECT
     k.delivery_id,
@@ -60,10 +59,10 @@ SELECT
     nullif(k.winner_id, k.delivery_id) AS superseded_by,
     CASE WHEN k.fob_usd IS NULL THEN 'blank' END AS reason,
     k.is_missing,
-    f.line IS NOT NULL AS is_flagged
+    list_has_any(k.flags, w.rule_names) AS is_flagged
 FROM keyed AS k
+CROSS JOIN warning AS w
 JOIN core.aggregate_region AS a
     ON a.region_set = k.region_set
     AND a.written_code = coalesce(k.region_code, '')
     AND a.written_name = coalesce(k.region_name, '')
-LEFT JOIN flagged AS f ON f.delivery_id = k.delivery_id AND f.line = k.line

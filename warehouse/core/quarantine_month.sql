@@ -27,12 +27,15 @@ WITH version AS (
     WHERE v.state = 'quarantined'
 ),
 based AS (
-    SELECT 'domicile' AS basis, domicile_region_code AS region_code, * FROM version
+    SELECT
+        unnest(['domicile', 'issuer', 'port']) AS basis,
+        unnest([domicile_region_code, issuer_region_code, port_region_code]) AS region_code,
+        month,
+        stated_usd,
+        records,
+        unreadable_records
+    FROM version
     UNION ALL
-    SELECT 'issuer', issuer_region_code, * FROM version
-    UNION ALL
-    SELECT 'port', port_region_code, * FROM version
-    UNION ALL BY NAME
     SELECT
         'official' AS basis,
         a.region_code,

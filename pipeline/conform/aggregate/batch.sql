@@ -3,5 +3,7 @@
 -- grain: row_id
 SELECT
     *,
-    NOT is_split OR count(*) OVER (PARTITION BY delivery_no, cell_key) = 1 AS ok_cell_unique
+    -- 'line:7' names no cell: of an unpivoted sheet several records stand on a line.
+    cell_key LIKE 'line:%' OR count(*) OVER (PARTITION BY delivery_no, cell_key) = 1
+        AS ok_cell_unique
 FROM line
