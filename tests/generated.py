@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xlsxwriter
+
 from deliveries import SOUND
 
 OFFICES = ("JBR", "BGR", "BDG", "CRB", "SBG", "PWK", "BKS", "KBK", "KRW", "KBD", "DPK", "KBG")

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from deliveries import Row, land
 from golden import CELL, cell, deliver_cells, result, seeds, table
+from pipeline import duck, layouts, load, models, rank, settings, suites, validate
 from row_cases import CELLS, Case
 from test_validate import rows_of, tripped
-
-from pipeline import duck, layouts, load, models, rank, settings, suites, validate
 
 LAYOUT = """
 name = "cells"

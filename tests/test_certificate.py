@@ -5,8 +5,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from golden import CELL, line, result, seeds, table
 
+from golden import CELL, line, result, seeds, table
 from pipeline import duck, load, models
 
 N1, N2, N3, N4, N8 = (f"000000{n}/BGR/2024" for n in (1, 2, 3, 4, 8))

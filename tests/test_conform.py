@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deliveries import land, text
 
+from deliveries import land, text
 from pipeline import conform, duck, layouts, validate
 
 MONEY = {

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from deliveries import filler, land, text
 
+from deliveries import filler, land, text
 from pipeline import corrections, duck, flow, ledger, load, quarantine, settings, store, validate
 from pipeline.messages import Problem
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import web_server
 
 from pipeline.layouts import load_layout
+from servers import web_server
 
 Facts = dict[str, Any]
 ROOT = Path(__file__).parent.parent

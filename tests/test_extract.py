@@ -10,7 +10,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from servers import BODY, Site, web_server
 
 from pipeline import extract, folders, land, settings, sources, store
 from pipeline.connections import Connection
@@ -18,6 +17,7 @@ from pipeline.feeds import Feed, Slice
 from pipeline.messages import Problem
 from pipeline.periods import Month
 from pipeline.web import Web
+from servers import BODY, Site, web_server
 
 SLICE = Slice("BGR", Month(2024, 9))
 

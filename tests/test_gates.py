@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden import cell, deliver_cells, fourteen_months
 
+from golden import cell, deliver_cells, fourteen_months
 from pipeline import duck, load, rank, settings
 
 ONE_MORE = "INSERT INTO {0} SELECT * FROM {0} LIMIT 1"

@@ -7,14 +7,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from deliveries import SOUND, columns, text
-from foreign import sheet, workbook, zipped
-from test_sheets import merged
 from typer.testing import CliRunner
 
+from deliveries import SOUND, columns, text
+from foreign import sheet, workbook, zipped
 from pipeline import layouts, settings
 from pipeline.cli import app
 from pipeline.messages import Problem
+from test_sheets import merged
 
 NAME = "SINTETIS_BGR_2022-10_20221105T080000"
 # Names of another office, close to those that are known.

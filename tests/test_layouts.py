@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from deliveries import SOUND, columns, land
 from foreign import layout, sheet, zipped
-
 from pipeline import conform, dates, duck, layouts, settings, store, validate
 from pipeline.layouts import Layout
 from pipeline.messages import Problem

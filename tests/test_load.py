@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden import CELL, deliver, line, result, seeds, table
 
+from golden import CELL, deliver, line, result, seeds, table
 from pipeline import duck, load, models, rank
 
 N1, N2, N3, N4 = (f"000000{n}/BGR/2024" for n in (1, 2, 3, 4))

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deliveries import land
-from test_cli import call
 
+from deliveries import land
 from pipeline import duck, feeds, flow, layouts, load, rank, settings, store, validate
+from test_cli import call
 
 SHARED = Path(os.environ.get("IPSKA_SHARED_DATA", settings.ROOT.parent / "shared" / "data"))
 REAL = SHARED / "indonesia_exports_by_port_1999_2014.csv"

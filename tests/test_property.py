@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from generated import Generated, batch, write_layouts
 
+from generated import Generated, batch, write_layouts
 from pipeline import duck, feeds, land, load, models, settings, sources, store, validate
 from pipeline.periods import Month
 

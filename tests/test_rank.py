@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import reference
-from golden import CELL, fourteen_months, table
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
+import reference
+from golden import CELL, fourteen_months, table
 from pipeline import duck, load, models, rank, settings
 
 REGIONS = {

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_files import NOTHING, TIME, Row, Sample, amount, counted, moment, newest
 
 from pipeline import sample, settings, store
 from pipeline.layouts import load_layout
 from pipeline.messages import Problem
 from pipeline.periods import Month
+from sample_files import NOTHING, TIME, Row, Sample, amount, counted, moment, newest
 
 WORDED = r"\d{1,2} [A-Z][a-z]+ \d{4}"
 

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from zoneinfo import ZoneInfo
 
-import golden
 import pytest
 
+import golden
 from pipeline import countries, duck, seeds, settings
 
 ALL = sorted(path.stem for path in settings.ROOT.joinpath("seeds").glob("*.csv"))

@@ -17,13 +17,13 @@ import aiohttp
 import asyncssh
 import pytest
 from pydantic import SecretStr
-from servers import BODY, PASSWORD, USER, Sftp, Site, s3_server, sftp_server, web_server
 from sshfs import SSHFileSystem
 
 from pipeline import connections, extract, flow, folders, land, ledger, settings, store
 from pipeline.feeds import Feed, Slice
 from pipeline.messages import Problem
 from pipeline.periods import Month
+from servers import BODY, PASSWORD, USER, Sftp, Site, s3_server, sftp_server, web_server
 
 SLICE = Slice("BGR", Month(2024, 9))
 NAME = "X_BGR_2024-09_20241003T080000.csv"

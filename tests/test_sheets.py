@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from foreign import CELLS, Reader, edited, layout, sheet, workbook
 
+from foreign import CELLS, Reader, edited, layout, sheet, workbook
 from pipeline import settings
 from pipeline.layouts import Drop, Unpivot
 from pipeline.messages import Problem

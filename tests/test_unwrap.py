@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from foreign import Reader, edited, gzipped, layout, sheet, zipped
 
+from foreign import Reader, edited, gzipped, layout, sheet, zipped
 from pipeline import settings
 from pipeline.messages import Problem
 

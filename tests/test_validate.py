@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deliveries import Row, filler, land, line, text
-from row_cases import BAD, GOOD, RULES
 
+from deliveries import Row, filler, land, line, text
 from pipeline import conform, duck, layouts, settings, store, suites, validate
 from pipeline.messages import Problem
+from row_cases import BAD, GOOD, RULES
 
 FOLDERS = ("accepted", "quarantine")
 
