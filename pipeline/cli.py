@@ -4,20 +4,14 @@ Exit codes: 0 done or nothing to do · 1 failed, nothing published · 2 usage ·
 something was newly rejected · 4 (plan) there is work to do.
 """
 
-import json
 import sys
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 from pipeline import (
     builds,
@@ -26,28 +20,23 @@ from pipeline import (
     layout_check,
     ledger,
     publish,
+    quarantine_cli,
     rankings,
     releases,
     report,
     seeds,
     store,
 )
-from pipeline import quarantine as set_aside
 from pipeline import verify as verifying
 from pipeline.messages import Problem, shown
 from pipeline.periods import Month
+from pipeline.printing import Json, err, out, print_json, print_table
 
 USAGE = {"bad_month", "bad_range", "future_month", "unknown_feed", "no_reason", "unsafe_name"}
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-quarantine = typer.Typer(no_args_is_help=True, help="Rows set aside, and what to do about them.")
-app.add_typer(quarantine, name="quarantine")
+app.add_typer(quarantine_cli.app, name="quarantine")
 app.add_typer(layout_check.app, name="layout")
-# Names come from deliveries: no markup, no highlighting, control characters shown.
-out = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
-err = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
-
-WIDE = out.options.update(width=1000)
 RANKING_COLUMNS = [
     "growth_pct_rank",
     "region_name",
@@ -61,7 +50,6 @@ RANKING_COLUMNS = [
     "growth_status",
 ]
 
-Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
 Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default: all")]
 
@@ -121,38 +109,9 @@ def _request(kind: str, reason: str) -> dict[str, Any]:
     }
 
 
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
-
-
-def _print_table(title: str, rows: list[dict[str, Any]], columns: list[str]) -> None:
-    """A table of its natural width: in a narrow terminal or a log, lines are cut, never figures."""
-    table = Table(show_edge=False, pad_edge=False, box=SIMPLE_HEAD)
-    for name in columns:
-        numeric = any(_is_number(row[name]) for row in rows)
-        table.add_column(Text(name), justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(_cell(row[name])) for name in columns))
-    out.print(Text(title))
-    out.width = max(out.width, out.measure(table, options=WIDE).maximum)
-    out.print(table)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    if _is_number(value):
-        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
-    return shown(value, 80)
-
-
 def _finish(entry: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        _print_json(entry)
+        print_json(entry)
     else:
         out.print(entry["text_id"], "", entry["text_en"], sep="\n")
     raise typer.Exit(entry["exit_code"])
@@ -195,10 +154,10 @@ def plan(
     """Say what a run would find; nothing is fetched or written. Exit 4 when there is work."""
     found = flow.plan(flow.request_nightly(store.now(), months_back, newest))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         busy = [row for row in found["rows"] if row["state"] != "unchanged"]
-        _print_table("rencana / plan", busy, ["feed", "slice", "state", "source"])
+        print_table("rencana / plan", busy, ["feed", "slice", "state", "source"])
         out.print(f"{len(found['rows']) - len(busy)} unchanged; "
                   f"{len(found['waiting'])} landed and not yet validated")  # fmt: skip
     raise typer.Exit(4 if found["work"] else 0)
@@ -210,7 +169,7 @@ def status(as_json: Json = False) -> None:
     entries = ledger.entries()
     found = {audience: releases.current(audience) for audience in releases.AUDIENCES}
     if as_json:
-        _print_json({"last_run": entries[-1] if entries else None, "releases": found,
+        print_json({"last_run": entries[-1] if entries else None, "releases": found,
                      "hold": ledger.hold()})  # fmt: skip
         return
     runs = [entry for entry in entries if "extract" in entry]
@@ -252,7 +211,7 @@ def rank(
             "SELECT release_id, is_synthetic FROM meta.release"
         ).fetchall()[0]
     if as_json:
-        _print_json({
+        print_json({
             "release": release_id,
             "is_synthetic": synthetic,
             "rule": {rule["rule_name"]: rule["rule_value"] for rule in rules},
@@ -265,7 +224,7 @@ def rank(
         f"{mark}{scope} {league}, {basis}, {first['period_start']} – {first['period_end']}, "
         f"{baseline}, US$ FOB. {release_id}"
     )
-    _print_table(title, rows, RANKING_COLUMNS)
+    print_table(title, rows, RANKING_COLUMNS)
     for rule in rules:
         out.print(f"{rule['note_id']} · {rule['note_en']}: {rule['rule_value']} {rule['unit']}")
 
@@ -331,9 +290,9 @@ def list_releases(as_json: Json = False) -> None:
             rows.append({"current": "*" if is_current else "", **one})
     columns = ["current", "audience", "release_id", "published_at", "newest_landed_at"]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_table("rilis / releases", rows, columns)
+        print_table("rilis / releases", rows, columns)
 
 
 @app.command()
@@ -352,26 +311,3 @@ def verify() -> None:
         err.print(shown(line), style="red")
     out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
     raise typer.Exit(1 if wrong else 0)
-
-
-@quarantine.command(name="list")
-def quarantine_list(
-    unplaced: Annotated[
-        bool, typer.Option("--unplaced", help="places, issuers, ports, rates, chains not resolved")
-    ] = False,
-    excluded: Annotated[
-        bool, typer.Option("--excluded", help="records that layouts and corrections leave out")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Rows set aside by office, month and rule with US$ at stake; or what wasn't resolved."""
-    if unplaced and excluded:
-        raise typer.BadParameter("say either --unplaced or --excluded")
-    listed = set_aside.excluded if excluded else set_aside.listed
-    rows = set_aside.unplaced() if unplaced else listed()
-    if as_json:
-        _print_json(rows)
-    elif not rows:
-        out.print("kosong / empty")
-    else:
-        _print_table("karantina / quarantine", rows, list(rows[0]))
