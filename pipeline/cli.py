@@ -14,6 +14,7 @@ import typer
 from rich.progress import Progress
 
 from pipeline import (
+    bounds_cli,
     builds,
     duck,
     flow,
@@ -37,6 +38,7 @@ USAGE = {"bad_month", "bad_range", "future_month", "unknown_feed", "no_reason", 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(quarantine_cli.app, name="quarantine")
 app.add_typer(layout_check.app, name="layout")
+app.add_typer(bounds_cli.app, name="bounds")
 RANKING_COLUMNS = [
     "growth_pct_rank",
     "region_name",

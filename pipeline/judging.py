@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import conform, corrections, duck, reading, seeds, suites
+from pipeline import bounds, conform, corrections, duck, reading, seeds, suites
 from pipeline.layouts import Layout
 from pipeline.messages import Problem, is_ours
 from pipeline.settings import settings
@@ -30,6 +30,7 @@ class Case:
     records: int = 0
     excluded: dict[str, int] = field(default_factory=dict)  # rule of the layout → records
     corrections: list[dict[str, Any]] = field(default_factory=list)
+    control_totals: list[dict[str, Any]] = field(default_factory=list)
 
 
 def judge(con: duck.Connection, database: Path, cases: list[Case]) -> dict[int, dict[str, Any]]:
@@ -85,6 +86,13 @@ def _read(con: duck.Connection, case: Case, work: Path) -> bool:
             work.with_suffix(suffix).unlink(missing_ok=True)
     case.warnings += [warning.as_dict() for warning in done.warnings]
     case.excluded = done.excluded
+    case.control_totals = duck.rows(
+        con,
+        "SELECT rule_name, column_name, told_total(stated, column_name) AS stated, "
+        "told_total(ours, column_name) AS ours FROM control_total WHERE delivery_no = ? "
+        "ORDER BY ALL",
+        [case.number],
+    )
     case.corrections = corrections.apply(
         con, case.landing, case.layout, case.number, done.first_row
     )
@@ -97,6 +105,9 @@ def _read(con: duck.Connection, case: Case, work: Path) -> bool:
     known_at = case.landing.landed_at
     if case.extracted_at:
         known_at = datetime.fromisoformat(case.extracted_at)
+    if bound := bounds.of(case.landing.feed, facts["office"]):
+        limits = [case.number, bound.min_records, bound.max_records]
+        con.execute("INSERT INTO bound VALUES (?, ?, ?)", limits)
     con.execute(
         "INSERT INTO delivery VALUES (?, ?, ?, ?, ?::DATE, ?::DATE, ?, ?, ?, ?, ?)",
         [
@@ -154,13 +165,16 @@ def _judge_rows(con: duck.Connection, database: Path, suite: str, cases: list[Ca
 
 def _judge_deliveries(con: duck.Connection, database: Path, cases: list[Case]) -> None:
     """Run the delivery suite on `delivery_stat`; what is critical refuses a delivery."""
+    columns = {name for name, *_ in con.execute("DESCRIBE delivery_stat").fetchall()}
     for check in suites.run_suite("delivery", database, "delivery_stat"):
-        failed: dict[int, Any] = {}
+        failed: dict[int, str] = {}
         if not check.passed:
             column = duck.identifier(str(check.column))
+            told = f"told_{check.rule_name}"
+            text = told if told in columns else f"{column}::DECIMAL(38, 2)::VARCHAR"
             failed = _by_delivery(
                 con,
-                f"SELECT delivery_no, {column} FROM delivery_stat "
+                f"SELECT delivery_no, {text} FROM delivery_stat "
                 f"SEMI JOIN ({check.unexpected_query}) AS u USING (delivery_no)",
             )
         for case in cases:
@@ -170,7 +184,7 @@ def _judge_deliveries(con: duck.Connection, database: Path, cases: list[Case]) -
                     "delivery_not_as_expected",
                     rule=check.rule_name,
                     column=check.column,
-                    value=f"{failed[case.number]:.2f}",
+                    value=failed[case.number],
                     note_en=check.note_en,
                     note_id=check.note_id,
                 )

@@ -19,6 +19,7 @@ from pipeline.settings import settings
 STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 EXTRACTED = "yyyyMMdd'T'HHmmss"  # in a file's name
 CLOCK_SKEW = timedelta(days=1)  # an office's clock may be wrong by that much
+AMOUNT = r"fob_.+|line_fob|.+_kg"  # conformed columns that can be added up
 STATED = {"office", "period", "extracted"}
 # Words of e-SKA, in small letters, and what they mean; a layout's [values] adds others.
 VALUES = {
@@ -45,11 +46,15 @@ Mark = Annotated[str, Field(pattern=r"^[^\d\s\w]$")]
 
 @dataclass(frozen=True, config=STRICT)
 class Drop:
-    """Records to leave out: those whose source column `column` matches `pattern` somewhere."""
+    """Records to leave out: those whose source column `column` matches `pattern` somewhere.
+
+    `totals`: conformed columns in which they state what the records add up to.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     column: str
     pattern: str
+    totals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -126,6 +131,9 @@ class Layout:
                 raise ValueError(f"stated.{key}: doesn't stand above the header")
         for one in self.drop:
             re.compile(one.pattern)
+            for column in one.totals:
+                if column not in self.names.values() or not re.fullmatch(AMOUNT, column):
+                    raise ValueError(f"drop.{one.name}.totals: {column} is no amount here")
         for key, meanings in self.values.items():
             known = set(VALUES[key].values())
             if known and (unknown := set(meanings.values()) - known):

@@ -39,6 +39,10 @@ DELIVERY = """
     accepted_unreadable BIGINT, quarantined_unreadable BIGINT,
     problem_codes VARCHAR, is_synthetic BOOLEAN, rules_sha VARCHAR
 """
+CONTROL_TOTAL = """
+    delivery_id VARCHAR, rule_name VARCHAR, column_name VARCHAR, stated DECIMAL(38, 3),
+    ours DECIMAL(38, 3)
+"""
 # Columns of DELIVERY that a verdict has under the same name.
 AS_JUDGED = (
     *("delivery_id", "feed", "slice_code", "office_code", "grain", "region_set", "mode"),
@@ -88,7 +92,8 @@ def _deliveries(
     con: duck.Connection, verdicts: list[Verdict], first_months: dict[str, str]
 ) -> None:
     """stage.delivery, one row per verdict; stage.row_rule, the severity of each row rule;
-    stage.excluded, the records of each delivery that a rule of its layout leaves out.
+    stage.excluded, the records of each delivery that a rule of its layout leaves out;
+    stage.control_total, the totals that offices state.
     """
     rows = [
         {
@@ -123,6 +128,12 @@ def _deliveries(
     ]
     columns = "delivery_id VARCHAR, rule_name VARCHAR, records BIGINT"
     _table(con, "stage.excluded", columns, excluded)
+    totals = [
+        {"delivery_id": verdict["delivery_id"], **total}
+        for verdict in verdicts
+        for total in verdict["control_totals"]
+    ]
+    _table(con, "stage.control_total", CONTROL_TOTAL, totals)
 
 
 def _table(con: duck.Connection, name: str, columns: str, rows: list[dict[str, Any]]) -> None:

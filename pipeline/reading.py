@@ -198,6 +198,7 @@ def read(con: duck.Connection, number: int, delivery: Opened, facts: Facts, work
     text_of = {source: f"r.{duck.identifier(column)}" for column, source in source_of.items()}
     text_of |= {name: f"(r.extra ->> {duck.literal(_json_path(name))})" for name in extra}
     _leave_out(con, number, layout, text_of, done)
+    _add_up(con, number, layout, source_of, first_row)
     _check_stated(con, number, delivery, text_of, facts, done)
     return done
 
@@ -287,6 +288,36 @@ def _leave_out(
         ).fetchall()[0]
         if count:
             done.excluded[rule.name] = count
+
+
+def _add_up(
+    con: duck.Connection, number: int, layout: Layout, source_of: dict[str, str], first_row: int
+) -> None:
+    """Note in `control_total` what the totals rows state, and what the records as received add up
+    to: a blank adds nothing; NULL where something can't be read, or no totals row is there.
+    """
+    rules = [rule for rule in layout.drop if rule.totals]
+    if rules:
+        conform.set_variables(con, layout)
+    for rule in rules:
+        for column in sorted(set(rule.totals) & set(source_of)):
+            text = f"text_of(r.{duck.identifier(column)})"
+            kind = "weight" if column.endswith("_kg") else "money"
+            con.execute(
+                "INSERT INTO control_total SELECT ?, ?, ?, "
+                "CASE WHEN bool_and(amount IS NOT NULL) FILTER (is_total) "
+                "THEN sum(amount) FILTER (is_total) END, "
+                "CASE WHEN count(*) FILTER (is_record AND is_unreadable) = 0 "
+                "THEN coalesce(sum(amount) FILTER (is_record), 0) END "
+                "FROM (SELECT coalesce(x.rule_name = ?, false) AS is_total, "
+                f"x.row_id IS NULL AS is_record, total_of({text}, '{column}', '{kind}') AS amount, "
+                f"o.row_id IS NOT NULL OR ({text} IS NOT NULL AND amount IS NULL) "
+                f"AS is_unreadable FROM {layout.raw_table} AS r "
+                "LEFT JOIN excluded AS x ON x.row_id = r.rowid "
+                "LEFT JOIN odd AS o ON o.row_id = r.rowid AND o.record IS NOT NULL "
+                "WHERE r.delivery_no = ? AND r.rowid >= ?) HAVING count(*) > 0",
+                [number, rule.name, column, rule.name, number, first_row],
+            )
 
 
 def _check_stated(

@@ -20,6 +20,7 @@ WORDS: dict[str, dict[str, str]] = {
         "stopped": "FAILED at {step}; nothing was published, the current release stays. {text}",
         "books": "Books of the release: {books}.",
         "reasons": "Commonest reasons for quarantine: {reasons}.",
+        "warnings": "Warnings of suite {suite}: {rules}.",
         "published": "Published internal release {release_id}.",
         "unchanged": "Nothing new: the current release {release_id} stays.",
         "newly": "Newly wrong ({count}):",
@@ -42,6 +43,7 @@ WORDS: dict[str, dict[str, str]] = {
         "stopped": "GAGAL pada {step}; tidak ada yang diterbitkan, rilis sekarang tetap. {text}",
         "books": "Pembukuan rilis: {books}.",
         "reasons": "Alasan karantina tersering: {reasons}.",
+        "warnings": "Peringatan rangkaian {suite}: {rules}.",
         "published": "Rilis internal {release_id} diterbitkan.",
         "unchanged": "Tidak ada yang baru: rilis sekarang {release_id} tetap.",
         "newly": "Masalah baru ({count}):",
@@ -137,6 +139,11 @@ def release_lines(language: str) -> list[str]:
             "WHERE suite_name IN ('row', 'aggregate') AND severity = 'critical' "
             "AND unexpected > 0 ORDER BY unexpected DESC, rule_name LIMIT 3"
         ).fetchall()
+        warned = con.execute(
+            "SELECT suite_name, rule_name, unexpected FROM meta.check_result "
+            "WHERE severity = 'warning' AND unexpected > 0 "
+            "ORDER BY suite_name, unexpected DESC, rule_name"
+        ).fetchall()
         synthetic = con.execute("SELECT is_synthetic FROM meta.release").fetchall()[0][0]
     number = {"en": "en_US", "id": "id_ID"}[language]
 
@@ -145,6 +152,9 @@ def release_lines(language: str) -> list[str]:
 
     lines = [words["books"].format(books=listed(books))]
     lines.append(words["reasons"].format(reasons=listed(reasons)))
+    for suite in dict.fromkeys(suite for suite, *_ in warned):
+        rules = [(rule, count) for name, rule, count in warned if name == suite]
+        lines.append(words["warnings"].format(suite=suite, rules=listed(rules)))
     lines.append(words["where"].format(database=database, page=database.parent / "index.html"))
     if synthetic:
         lines.append(words["synthetic"])

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline import conform, corrections, duck, judging, layouts, store, suites
+from pipeline import bounds, conform, corrections, duck, judging, layouts, store, suites
 from pipeline.judging import Case
 from pipeline.messages import Problem
 from pipeline.settings import settings
@@ -22,7 +22,7 @@ from pipeline.store import Landing
 # The files of this package that decide a verdict; with them goes the SQL of conform/.
 MODULES = (
     *("cells", "conform/__init__", "corrections", "countries", "dates", "headers", "judging"),
-    *("layouts", "reading", "records", "seeds", "sheets", "suites", "unwrap", "validate"),
+    *("bounds", "layouts", "reading", "records", "seeds", "sheets", "suites", "unwrap", "validate"),
 )
 LIMITS = ("max_unpacked_mb", "max_ratio", "max_rows", "max_columns", "max_cell_chars")
 READER_LIMITS = ("reader_memory_mb", "reader_timeout_s")  # of workbooks and JSON
@@ -78,7 +78,8 @@ def rules_sha(layout_name: str) -> str:
 
 
 def _rules_of(landing: Landing) -> str:
-    return corrections.rules_sha(rules_sha(landing.manifest["layout"]), landing)
+    sha = corrections.rules_sha(rules_sha(landing.manifest["layout"]), landing)
+    return bounds.rules_sha(sha, landing)
 
 
 @cache
@@ -207,6 +208,7 @@ def _commit(case: Case, verdict: str, stat: dict[str, Any]) -> Verdict:
         "excluded_records": sum(case.excluded.values()),
         "excluded": case.excluded,
         "corrections": case.corrections,
+        "control_totals": case.control_totals,
         "stated_usd": {fate: f"{stat.get(f'{fate}_usd', zero):.2f}" for fate in fates},
         "unreadable_records": {fate: stat.get(f"{fate}_unreadable", 0) for fate in fates},
         "is_synthetic": bool(stat["is_synthetic"]),

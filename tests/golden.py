@@ -1,5 +1,6 @@
 """Rows in, rows out: feed one SQL model by hand, or lay out whole deliveries as validate would."""
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -140,6 +141,7 @@ def deliver(
         "excluded_records": 0,
         "excluded": {},
         "stated_usd": {"accepted": _stated(accepted), "quarantined": _stated(aside)},
+        "control_totals": [],
         "unreadable_records": {"accepted": _unread(accepted), "quarantined": _unread(aside)},
         "is_synthetic": True,
         "checks": [
@@ -183,6 +185,7 @@ PLACES = {"3201": "Kab. Bogor", "3276": "Kota Depok", "3216": "Kab. Bekasi", "32
 def fourteen_months() -> list[Row]:
     """Fourteen months of three offices: sound regions, one firm's own (3271), one of two (3216)."""
     verdicts = []
+    counters: dict[str, int] = defaultdict(int)  # one per issuer and year
     for month in range(14):
         year, number = 2023 + month // 12, month % 12 + 1
         for serial, office in enumerate(("BGR", "DPK", "JBR")):
@@ -192,13 +195,17 @@ def fourteen_months() -> list[Row]:
                     n = ((month * 4 + int(region) % 4) * 9 + firm) * 3 + serial
                     value = Decimal(8000 + 1000 * firm + 300 * month * (region == "3276"))
                     day = f"{year}-{number:02}-{firm + 3:02}"
+                    counter = f"{office}/{year}"
+                    counters[counter] += 1
                     rows.append(line(
-                        f"{n:07}/{office}/{year}", nib=f"12345{region}{firm}{firm}{firm}9",
+                        f"{counters[counter]:07}/{counter}",
+                        nib=f"12345{region}{firm}{firm}{firm}9",
                         exporter_place=PLACES[region], issued_on=day, status_at=day,
                         fob_document=value, line_fob=value,
                         status="withdrawn" if n % 11 == 0 else "issued",
                         flags=["nib_format"] if n % 5 == 0 else [],
-                        replaces_ska_number=f"{n - 3:07}/{office}/{year}" if n % 28 == 0 else None,
+                        replaces_ska_number=f"{counters[counter] - 1:07}/{counter}"
+                        if n % 28 == 0 else None,
                     ))  # fmt: skip
             for at, row in enumerate(rows):
                 row["line"] = at + 2

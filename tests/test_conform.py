@@ -42,7 +42,7 @@ MONTHS = [
 def macros() -> Iterator[duck.Connection]:
     with duck.connect() as con:
         conform.prepare(con)
-        conform._set_variables(con, layouts.load_layout("eska_v2"))
+        conform.set_variables(con, layouts.load_layout("eska_v2"))
         yield con
 
 

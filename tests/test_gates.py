@@ -72,6 +72,13 @@ BREAKS = {
     "books_usd_close": "UPDATE core.ledger SET stated_usd = stated_usd + 0.01",
     "books_counted_close": "UPDATE core.ledger SET fob_usd = fob_usd - 0.01 WHERE fob_usd > 0",
     "ledger_unique": ONE_MORE.format("core.ledger"),
+    "control_totals_agree": "INSERT INTO core.delivery_total VALUES "
+    "('x', 'current', 'totals', 'line_fob', 1, 2)",
+    "unplaced_share": "UPDATE core.delivery_check SET unplaced_pct = 5.1",
+    "duplicated_across": "UPDATE core.delivery_check SET duplicated_certificates = 3, "
+    "duplicated_pct = 1.1",
+    "volume_in_band": "UPDATE core.delivery_check SET fob_usd_low = fob_usd + 0.01",
+    "serials_complete": "UPDATE core.serial_gap SET missing_pct = 1.1",
     "ranking_unique": ONE_MORE.format("mart.growth_ranking"),
     "ranking_keys_present": f"UPDATE mart.growth_ranking SET maturity = NULL {RANKED}",
     "smallest_rank_is_one": "UPDATE mart.growth_ranking SET growth_pct_rank = growth_pct_rank + 1",

@@ -155,7 +155,7 @@ def test_a_string_for_toml_survives_and_is_safe_to_show() -> None:
 def conformed(how: Layout, macro: str, values: list[str]) -> list[str | None]:
     with duck.connect() as con:
         conform.prepare(con)
-        conform._set_variables(con, how)
+        conform.set_variables(con, how)
         found = con.execute(
             f"SELECT {macro.format('v')}::VARCHAR FROM (SELECT unnest(?) AS v)", [values]
         ).fetchall()

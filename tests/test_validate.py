@@ -215,6 +215,7 @@ def test_a_verdict_says_it_all(judged: dict[str, Any]) -> None:
         "excluded_records": 0,
         "excluded": {},
         "corrections": [],
+        "control_totals": [],
         "stated_usd": {"accepted": str(Decimal("1234.50") * 40), "quarantined": "0.00"},
         "unreadable_records": {"accepted": 0, "quarantined": 1},
         "is_synthetic": True,

@@ -36,8 +36,8 @@ def reference_files() -> list[Path]:
 
 def prepare(con: duck.Connection) -> None:
     """Make the tables of tables.sql and fill the reference lists."""
-    con.execute(sql("tables"))
     con.execute(sql("macros"))
+    con.execute(sql("tables"))
     names, codes = zip(*countries.country_spellings(), strict=True)
     con.execute("INSERT INTO country SELECT unnest(?), unnest(?)", [list(names), list(codes)])
     con.execute("INSERT INTO currency SELECT unnest(?)", [countries.currency_codes()])
@@ -95,7 +95,7 @@ def conform(con: duck.Connection, layouts: list[Layout]) -> None:
             "INSERT INTO layout_column VALUES (?, ?, ?)",
             [[layout.name, *names] for names in layout.names.items()],
         )
-        _set_variables(con, layout)
+        set_variables(con, layout)
         lacking = con.execute(
             "SELECT DISTINCT absent FROM delivery WHERE layout = ?", [layout.name]
         )
@@ -116,7 +116,7 @@ def conform(con: duck.Connection, layouts: list[Layout]) -> None:
         raise Problem("rule_undecided", rules=", ".join(rules))
 
 
-def _set_variables(con: duck.Connection, layout: Layout) -> None:
+def set_variables(con: duck.Connection, layout: Layout) -> None:
     """Tell macros.sql how this layout writes things.
 
     A zone of Indonesia has had one offset since 1964, so it is taken once and not per value.

@@ -42,6 +42,8 @@ SELECT
         AS quarantined_pct,
     (100.0 * c.dated_elsewhere / nullif(c.dated, 0))::DOUBLE AS other_month_pct,
     CASE WHEN d.office_code IS NOT NULL
-        THEN 100.0 * c.own_numbers / nullif(c.numbers, 0) END::DOUBLE AS own_number_pct
+        THEN 100.0 * c.own_numbers / nullif(c.numbers, 0) END::DOUBLE AS own_number_pct,
+    f.* EXCLUDE (delivery_no)
 FROM delivery AS d
+JOIN delivery_frame AS f USING (delivery_no)
 LEFT JOIN counted AS c USING (delivery_no)

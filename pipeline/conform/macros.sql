@@ -50,6 +50,16 @@ CREATE MACRO money(value, column_name := '') AS
         )
     END;
 
+-- What a column adds up to may be larger, in rupiah for one; not so large that sums overflow.
+CREATE MACRO total_of(value, column_name, kind) AS
+    CASE WHEN regexp_full_match(
+            value, coalesce(adapted('patterns', column_name), getvariable(kind || '_pattern'))
+        )
+        THEN TRY_CAST(plain_number(value, column_name) AS DECIMAL(28, 3))
+    END;
+CREATE MACRO told_total(amount, column_name) AS
+    CASE WHEN column_name LIKE '%kg' THEN amount::VARCHAR ELSE amount::DECIMAL(38, 2)::VARCHAR END;
+
 CREATE MACRO weight(value, column_name := '') AS
     CASE WHEN regexp_full_match(
             value, coalesce(adapted('patterns', column_name), getvariable('weight_pattern'))

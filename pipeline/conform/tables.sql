@@ -89,6 +89,53 @@ CREATE TABLE excluded (
     row_id BIGINT, delivery_no INTEGER, line INTEGER, rule_name VARCHAR, raw VARCHAR
 );
 
+-- What the totals rows of a delivery state, and what its records as received add up to; NULL where
+-- that can't be said.
+CREATE TABLE control_total (
+    delivery_no INTEGER, rule_name VARCHAR, column_name VARCHAR, stated DECIMAL(38, 3),
+    ours DECIMAL(38, 3)
+);
+
+-- The envelope of a delivery, where there is one.
+CREATE TABLE bound (delivery_no INTEGER, min_records BIGINT, max_records BIGINT);
+
+-- What a delivery of either grain is held against as a whole; told_<rule> says how it fails.
+CREATE VIEW delivery_frame AS
+WITH total AS (
+    SELECT
+        delivery_no,
+        max(abs(stated - ours))::DOUBLE AS total_difference,
+        count(*) FILTER (stated IS NULL OR ours IS NULL) AS unreadable_totals,
+        string_agg(
+            column_name || ': ' || told_total(stated, column_name) || ' <> '
+            || told_total(ours, column_name), ', ' ORDER BY column_name, rule_name
+        ) FILTER (stated <> ours) AS different,
+        string_agg(
+            column_name || ': ' || coalesce(told_total(stated, column_name), '?') || ' <> '
+            || coalesce(told_total(ours, column_name), '?'), ', ' ORDER BY column_name, rule_name
+        ) FILTER (stated IS NULL OR ours IS NULL) AS unreadable
+    FROM control_total
+    GROUP BY delivery_no
+)
+SELECT
+    d.delivery_no,
+    b.min_records - d.records AS records_below,
+    d.records - b.max_records AS records_above,
+    d.month - d.known_on AS days_early,
+    t.total_difference,
+    t.unreadable_totals,
+    concat(b.min_records - d.records, ' (records ', d.records, ', min_records ', b.min_records, ')')
+        AS told_envelope_min,
+    concat(d.records - b.max_records, ' (records ', d.records, ', max_records ', b.max_records, ')')
+        AS told_envelope_max,
+    concat(d.month - d.known_on, ' (month ', d.month, ', extracted ', d.known_on, ')')
+        AS told_month_begun,
+    concat(t.total_difference, ' (', t.different, ')') AS told_control_total_matches,
+    concat(t.unreadable_totals, ' (', t.unreadable, ')') AS told_control_total_readable
+FROM delivery AS d
+LEFT JOIN bound AS b USING (delivery_no)
+LEFT JOIN total AS t USING (delivery_no);
+
 -- What a layout calls its columns.
 CREATE TABLE layout_column (layout VARCHAR, source_name VARCHAR, column_name VARCHAR);
 

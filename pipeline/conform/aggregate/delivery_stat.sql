@@ -31,6 +31,8 @@ SELECT
     CASE WHEN d.records >= 20 THEN 100.0 * c.quarantined_records / d.records END::DOUBLE
         AS quarantined_pct,
     NULL::DOUBLE AS other_month_pct,
-    NULL::DOUBLE AS own_number_pct
+    NULL::DOUBLE AS own_number_pct,
+    f.* EXCLUDE (delivery_no)
 FROM delivery AS d
+JOIN delivery_frame AS f USING (delivery_no)
 LEFT JOIN counted AS c USING (delivery_no)
