@@ -84,12 +84,23 @@ past AS (
     GROUP BY n.delivery_id
     HAVING count(*) >= 6
 ),
-band AS (
+reach AS (
     SELECT
         *,
         greatest(6 * 1.4826 * mad_records, ln(3), 6 / sqrt(exp(mid_records))) AS reach_records,
         greatest(6 * 1.4826 * mad_usd, ln(3), 6 / sqrt(exp(mid_records))) AS reach_usd
     FROM past
+),
+band AS (
+    -- Rounded first, so that 3 × 40 is not 121; at most what fits the type.
+    SELECT
+        delivery_id,
+        past_months,
+        floor(round(exp(mid_records - reach_records), 2))::BIGINT AS records_low,
+        ceil(round(exp(least(mid_records + reach_records, 34)), 2))::BIGINT AS records_high,
+        floor(round(exp(mid_usd - reach_usd), 2))::DECIMAL(18, 2) AS fob_usd_low,
+        ceil(round(exp(least(mid_usd + reach_usd, 34)), 2))::DECIMAL(18, 2) AS fob_usd_high
+    FROM reach
 )
 SELECT
     s.delivery_id,
@@ -104,10 +115,6 @@ SELECT
     (100 * s.unplaced_usd / nullif(s.fob_usd, 0))::DOUBLE AS unplaced_pct,
     s.duplicated_certificates,
     (100 * s.duplicated_certificates / nullif(s.certificates, 0))::DOUBLE AS duplicated_pct,
-    b.past_months,
-    floor(exp(b.mid_records - b.reach_records))::BIGINT AS records_low,
-    ceil(least(exp(b.mid_records + b.reach_records), 1e15))::BIGINT AS records_high,
-    floor(exp(b.mid_usd - b.reach_usd))::DECIMAL(18, 2) AS fob_usd_low,
-    ceil(least(exp(b.mid_usd + b.reach_usd), 1e15))::DECIMAL(18, 2) AS fob_usd_high
+    b.* EXCLUDE (delivery_id)
 FROM size AS s
 LEFT JOIN band AS b USING (delivery_id)
