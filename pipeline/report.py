@@ -147,14 +147,17 @@ def release_lines(language: str) -> list[str]:
         synthetic = con.execute("SELECT is_synthetic FROM meta.release").fetchall()[0][0]
     number = {"en": "en_US", "id": "id_ID"}[language]
 
+    def counted(pairs: list[tuple[str, int]]) -> list[str]:
+        return [f"{name} {format_decimal(count, locale=number)}" for name, count in pairs]
+
     def listed(pairs: list[tuple[str, int]]) -> str:
-        return ", ".join(f"{n} {format_decimal(count, locale=number)}" for n, count in pairs) or "–"
+        return ", ".join(counted(pairs)) or "–"
 
     lines = [words["books"].format(books=listed(books))]
     lines.append(words["reasons"].format(reasons=listed(reasons)))
     for suite in dict.fromkeys(suite for suite, *_ in warned):
         rules = [(rule, count) for name, rule, count in warned if name == suite]
-        lines.append(words["warnings"].format(suite=suite, rules=listed(rules)))
+        lines.append(words["warnings"].format(suite=suite, rules=_some(counted(rules))))
     lines.append(words["where"].format(database=database, page=database.parent / "index.html"))
     if synthetic:
         lines.append(words["synthetic"])

@@ -344,7 +344,9 @@ def test_the_message_names_the_warnings_of_each_suite(
             "severity VARCHAR, unexpected BIGINT); INSERT INTO meta.check_result VALUES "
             "('core', 'unplaced_share', 'warning', 1234), ('core', 'rate_gap', 'warning', 0), "
             "('core', 'volume_in_band', 'warning', 2), ('core', 'books', 'critical', 1), "
-            "('delivery', 'envelope_max', 'warning', 3), ('row', 'peb_complete', 'info', 9)"
+            "('delivery', 'envelope_max', 'warning', 3); INSERT INTO meta.check_result "
+            "SELECT 'row', 'r' || n, 'warning', 10 - n FROM range(7) AS r (n); "
+            "INSERT INTO meta.check_result VALUES ('row', 'peb_complete', 'info', 9)"
         )
     monkeypatch.setattr(releases, "database", lambda _: path)
     said = {
@@ -354,7 +356,9 @@ def test_the_message_names_the_warnings_of_each_suite(
     }  # fmt: skip
     assert said == {
         "en": ["Warnings of suite core: unplaced_share 1,234, volume_in_band 2.",
-               "Warnings of suite delivery: envelope_max 3."],
+               "Warnings of suite delivery: envelope_max 3.",
+               "Warnings of suite row: r0 10, r1 9, r2 8, r3 7, r4 6 … (7)."],
         "id": ["Peringatan rangkaian core: unplaced_share 1.234, volume_in_band 2.",
-               "Peringatan rangkaian delivery: envelope_max 3."],
+               "Peringatan rangkaian delivery: envelope_max 3.",
+               "Peringatan rangkaian row: r0 10, r1 9, r2 8, r3 7, r4 6 … (7)."],
     }  # fmt: skip
