@@ -147,6 +147,17 @@ def backfill(
     _finish(flow.run(request, tell=err.print), as_json)
 
 
+@quarantine_cli.app.command()
+def resubmit(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a return file")],
+    reason: Reason,
+    as_json: Json = False,
+) -> None:
+    """Take in a return file that an office sent back corrected: validate, build, publish."""
+    request = flow.request_resubmit(file, reason, ledger.operator())
+    _finish(flow.run(request, tell=err.print), as_json)
+
+
 @app.command()
 def plan(
     newest: Annotated[str | None, typer.Option(help="newest month, YYYY-MM")] = None,

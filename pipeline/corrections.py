@@ -81,7 +81,10 @@ def _today() -> date:
 
 
 def in_force(landing: Landing) -> list[Correction]:
-    """The corrections that name the delivery's slice and are not past their date."""
+    """The corrections that name the delivery's slice and are not past their date; none of a
+    resubmission, which has lines of its own and was made from corrected records."""
+    if landing.manifest["resubmits"]:
+        return []
     named = (one for one in load_corrections() if one.names(landing.feed, landing.slice_code))
     return [one for one in named if _today() <= one.until]
 

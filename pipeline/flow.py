@@ -24,6 +24,7 @@ from pipeline import (
     rank,
     releases,
     report,
+    resubmission,
     seeds,
     store,
     suites,
@@ -104,6 +105,14 @@ def request_backfill(
     return _request("backfill", months, feed, who or "operator", reason.strip(), force)
 
 
+def request_resubmit(file: Path, reason: str, who: str = "") -> Facts:
+    """What takes a corrected return file in. Raises Problem `no_reason`."""
+    if len(reason.strip()) < 3:
+        raise Problem("no_reason")
+    request = _request("resubmit", [], None, who or "operator", reason.strip(), force=False)
+    return request | {"file": str(file.absolute())}
+
+
 def _request(
     kind: str, months: list[periods.Month], feed: str | None, who: str, reason: str, force: bool
 ) -> Facts:
@@ -162,6 +171,9 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
     `lookup` gives a connection by name, as Airflow writes it. `missing`: slices with nothing at
     their source, days since their last month ended (None when open), when they last landed.
     """
+    if request["kind"] == "resubmit":
+        with _noting(request):
+            return _resubmit(request)
     secrets = _secrets(due := _due(request), lookup)
     today = store.now().astimezone(seeds.time_zone()).date()
 
@@ -176,7 +188,10 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
         gone = {
             "slice": part.code,
             "age_days": (today - part.last_month.last_day).days if part.last_month else None,
-            "last_landed_at": known[-1].manifest["landed_at"] if known else None,
+            "last_landed_at": max(
+                (one.manifest["landed_at"] for one in known if not one.manifest["resubmits"]),
+                default=None,
+            ),
         }
         is_due = not part.last_month or part.last_month.last_day < today
         return {
@@ -197,6 +212,26 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
             for result in results
             if "failed" in result
         ],
+    }
+
+
+def _resubmit(request: Facts) -> Facts:
+    """Land the corrected records of a return file, as one resubmission of each delivery."""
+    landings = _all_landings()
+    void = {
+        one.delivery_id
+        for one in landings
+        if one.manifest["resubmits"]
+        and (verdict := validating.verdict_of(one))
+        and verdict["verdict"] == "refused"
+    }
+    with resubmission.opened(Path(request["file"]), landings, request) as parts:
+        landed = [land.resubmit(*part, void) for part in parts]
+    return {
+        "landed": [landing.delivery_id for landing in landed if landing],
+        "unchanged": landed.count(None),
+        "missing": [],
+        "failed": [],
     }
 
 
@@ -245,6 +280,7 @@ def _build(request: Facts) -> Facts:
             if failed:
                 raise Problem("core_failed", rules=", ".join(failed))
             rank.rank(con)
+            trouble = _trouble(con, verdicts)
             mart = suites.run_suite("mart", database)
             builds.write_check_results(con, [*core, *mart], verdicts)
         facts = {
@@ -254,18 +290,20 @@ def _build(request: Facts) -> Facts:
             "newest_landed_at": max(verdict["landed_at"] for verdict in verdicts),
             "is_synthetic": any(verdict["is_synthetic"] for verdict in verdicts),
             "gate_failures": [check.rule_name for check in mart if check.stops],
-            "trouble": _trouble(verdicts),
+            "trouble": trouble,
         }
         store.write_json(folder / "build.json", facts)
     return {"build_id": build_id, "built": True}
 
 
-def _trouble(verdicts: list[Facts]) -> list[str]:
-    """What is wrong with the deliveries, in a form that can be compared between builds."""
+def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
+    """What is wrong with the deliveries, in a form that can be compared between builds: those
+    refused, and those of which anything stands in quarantine."""
+    found = con.execute("SELECT DISTINCT delivery_id FROM core.quarantine_line").fetchall()
     return sorted(
         f"{v['delivery_id']} {v['verdict']} {v['quarantined_records']}"
         for v in verdicts
-        if v["verdict"] == "refused" or v["quarantined_records"]
+        if v["verdict"] == "refused" or (v["delivery_id"],) in found
     )
 
 
@@ -286,6 +324,7 @@ def publish(request: Facts, built: Facts) -> Facts:
         "release_id": release["release_id"],
         "build_id": release["build_id"],
         "published": release["published"],
+        "left_quarantine": release["left_quarantine"] if release["published"] else [],
         "newly_wrong": [line for line in release["trouble"] if line not in known],
         "still_wrong": [line for line in release["trouble"] if line in known],
     }

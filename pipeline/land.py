@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from pipeline import store
@@ -63,19 +64,67 @@ def land(
             "layout": feed.layout,
             "refusal": refusal.as_dict() if refusal else None,
             "forced": force,
+            "resubmits": None,
         }
-        delivery_id = f"{feed.name}/{store.safe_name(part.code)}/{name}"
-        with store.new_directory(store.home() / "landing" / delivery_id) as folder:
-            # The folder appears whole or not at all; flushing its files one by one as well took
-            # half as long again (24 ms a landing instead of 15).
-            text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
-            (folder / "manifest.json").write_text(text, "utf-8")
-            if refusal and refusal.code == "too_large":
-                file.path.unlink()
-            else:
-                file.path.rename(folder / "payload")
-            for kept in folder.iterdir():
-                kept.chmod(READ_ONLY)
+        files = {"payload": file.path}
+        if refusal and refusal.code == "too_large":
+            file.path.unlink()
+            files = {}
+        return _keep(f"{feed.name}/{store.safe_name(part.code)}/{name}", manifest, files)
+
+
+def resubmit(
+    corrected: store.Landing, manifest: dict[str, Any], files: dict[str, Path], void: set[str]
+) -> store.Landing | None:
+    """Land corrected records of a delivery beside it; None when this very file landed before.
+
+    `manifest` holds what only the caller knows, `resubmits` too; `files` are moved. Of `void`,
+    resubmissions that were refused, nothing is in the way. Raises Problem `already_resubmitted`.
+    """
+    with _turn():
+        known = store.landings(corrected.feed, corrected.slice_code)
+        wanted = manifest["resubmits"]
+        for one in known:
+            there = one.manifest["resubmits"]
+            if not there or there["delivery_id"] != corrected.delivery_id:
+                continue
+            if there["return_sha256"] == wanted["return_sha256"]:
+                return None
+            taken = {*there["lines"]} & {*wanted["lines"]}
+            if taken and one.delivery_id not in void:
+                facts = {"delivery": corrected.delivery_id, "line": min(taken)}
+                raise Problem("already_resubmitted", **facts, by=one.delivery_id)
+        moment = max(store.now(), known[-1].landed_at + timedelta(microseconds=1))
+        payload = files["payload"]
+        as_delivered = ("office", "month", "last_month", "feed", "layout", "file_name")
+        content = {
+            **{name: corrected.manifest[name] for name in as_delivered},
+            # No address that a feed has: extract compares a slice's sources without it.
+            "source": f"resubmission:{wanted['return_sha256']}",
+            "size": payload.stat().st_size,
+            "sha256": store.sha256_of(payload),
+            "token": None,
+            "landed_at": moment.astimezone(UTC).isoformat(),
+            "mode": "delta",
+            "refusal": None,
+            "forced": False,
+            **manifest,
+        }
+        name = f"{store.stamp(moment)}-{content['sha256'][:8]}"
+        return _keep(f"{corrected.feed}/{corrected.slice_code}/{name}", content, files)
+
+
+def _keep(delivery_id: str, manifest: dict[str, Any], files: dict[str, Path]) -> store.Landing:
+    """Move the files into a landing of their own, with the manifest, for good."""
+    with store.new_directory(store.home() / "landing" / delivery_id) as folder:
+        # The folder appears whole or not at all; flushing its files one by one as well took
+        # half as long again (24 ms a landing instead of 15).
+        text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
+        (folder / "manifest.json").write_text(text, "utf-8")
+        for name, path in files.items():
+            path.rename(folder / name)
+        for kept in folder.iterdir():
+            kept.chmod(READ_ONLY)
     return store.Landing(delivery_id, manifest)
 
 

@@ -32,6 +32,7 @@ def check(file: Path, layout_name: str, rows: int = 3) -> dict[str, Any]:
         "file_name": file.name,
         "source": str(file),
         "refusal": None,
+        "resubmits": None,
         "office": said.get("office"),
         "month": month if len(month) == 7 else None,
         "last_month": month if len(month) == 7 else None,

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -177,6 +177,22 @@ class Layout:
     def date_patterns(self) -> tuple[str, ...]:
         """Native dates of a workbook are written as ISO, whatever its texts look like."""
         return tuple(dict.fromkeys([*self.dates, *(dates.ISO if self.format == "xlsx" else ())]))
+
+    @property
+    def as_returned(self) -> "Layout":
+        """How a resubmission of such records is written: a plain CSV, values as in the delivery."""
+        stated = {key: text for key, text in self.stated.items() if key.startswith("column ")}
+        return replace(
+            self,
+            format="csv",
+            delimiter=",",
+            quote='"',
+            encoding="utf-8",
+            header_row=1,
+            header_rows=1,
+            stated=stated,
+            dates=self.date_patterns,
+        )
 
     def meanings(self, vocabulary: str) -> dict[str, str]:
         """Words in small letters and what they mean: those of e-SKA and those of the layout."""

@@ -32,7 +32,7 @@ CELL = """
 FINDING = "STRUCT(rule_name VARCHAR, column_name VARCHAR, value VARCHAR)[]"
 DELIVERY = """
     delivery_id VARCHAR, feed VARCHAR, slice_code VARCHAR, office_code VARCHAR, grain VARCHAR,
-    region_set VARCHAR, mode VARCHAR, month DATE, last_month DATE,
+    region_set VARCHAR, resubmits VARCHAR, mode VARCHAR, month DATE, last_month DATE,
     first_month DATE, landed_at TIMESTAMP, extracted_at TIMESTAMP, verdict VARCHAR,
     records BIGINT, accepted_records BIGINT, quarantined_records BIGINT, excluded_records BIGINT,
     accepted_usd DECIMAL(18, 2), quarantined_usd DECIMAL(18, 2),
@@ -42,6 +42,10 @@ DELIVERY = """
 CONTROL_TOTAL = """
     delivery_id VARCHAR, rule_name VARCHAR, column_name VARCHAR, stated DECIMAL(38, 3),
     ours DECIMAL(38, 3)
+"""
+RESUBMITTED = """
+    delivery_id VARCHAR, line INTEGER, resubmission_id VARCHAR, stated_usd DECIMAL(18, 2),
+    is_unreadable BOOLEAN
 """
 # Columns of DELIVERY that a verdict has under the same name.
 AS_JUDGED = (
@@ -66,14 +70,17 @@ def load(con: duck.Connection, verdicts: list[Verdict], first_months: dict[str, 
     found = con.execute("SELECT delivery_id FROM core.delivery WHERE state = 'current'").fetchall()
     current = {delivery_id for (delivery_id,) in found}
     kept = [verdict for verdict in verdicts if verdict["delivery_id"] in current]
+    _resubmitted(con, kept)
+    named = any(verdict["resubmits"] for verdict in kept)
+    apart = "ANTI JOIN stage.resubmitted USING (delivery_id, line)" if named else ""
     for grain, columns, accepted, aside in (
         ("certificate_line", LINE, "accepted_line", "quarantine_row"),
         ("aggregate", CELL, "accepted_cell", "quarantine_cell"),
     ):
         of_grain = [verdict for verdict in kept if verdict["grain"] == grain]
-        _stage(con, accepted, columns, _files(of_grain, "accepted", "line.parquet"))
+        _stage(con, accepted, columns, _files(of_grain, "accepted", "line.parquet"), apart)
         quarantined = f"{columns}, findings {FINDING}, raw VARCHAR"
-        _stage(con, aside, quarantined, _files(of_grain, "quarantine", "row.parquet"))
+        _stage(con, aside, quarantined, _files(of_grain, "quarantine", "row.parquet"), apart)
     models.materialise(con, "core")
     con.execute("DROP SCHEMA stage CASCADE")
 
@@ -98,6 +105,7 @@ def _deliveries(
     rows = [
         {
             **{name: verdict[name] for name in AS_JUDGED},
+            "resubmits": verdict["resubmits"] and verdict["resubmits"]["delivery_id"],
             # A delivery taken by force is the newest there is, whatever extract time it states.
             "extracted_at": None if verdict["forced"] else verdict["extracted_at"],
             "month": f"{verdict['month']}-01",
@@ -136,6 +144,33 @@ def _deliveries(
     _table(con, "stage.control_total", CONTROL_TOTAL, totals)
 
 
+def _resubmitted(con: duck.Connection, verdicts: list[Verdict]) -> None:
+    """stage.resubmitted: the records of current deliveries that resubmissions name, and what they
+    state. Everything after reads a delivery without them."""
+    columns = (
+        "delivery_id VARCHAR, line INTEGER, resubmission_id VARCHAR, stated_usd DECIMAL(18, 2)"
+    )
+    con.execute(f"CREATE TABLE stage.resubmitted ({columns}, is_unreadable BOOLEAN)")
+    found = {verdict["delivery_id"]: verdict for verdict in verdicts}
+    for verdict in verdicts:
+        if not (named := verdict["resubmits"]):
+            continue
+        corrected = found[named["delivery_id"]]
+        usd, amount = {
+            "certificate_line": ("CASE currency_code WHEN 'USD' THEN line_fob END", "line_fob"),
+            "aggregate": ("fob_usd", "fob_usd"),
+        }[corrected["grain"]]
+        files = _files([corrected], "accepted", "line.parquet")
+        files += _files([corrected], "quarantine", "row.parquet")
+        con.execute(
+            f"INSERT INTO stage.resubmitted SELECT delivery_id, line, ?, {usd}, {amount} IS NULL "
+            "FROM read_parquet(?, union_by_name = true) "
+            "ANTI JOIN stage.resubmitted USING (delivery_id, line) "
+            "WHERE line IN (SELECT unnest(?))",
+            [verdict["delivery_id"], [glob.escape(str(file)) for file in files], named["lines"]],
+        )
+
+
 def _table(con: duck.Connection, name: str, columns: str, rows: list[dict[str, Any]]) -> None:
     con.execute(f"CREATE TABLE {name} ({columns})")
     duck.insert(con, name, rows)
@@ -151,10 +186,12 @@ def _files(verdicts: list[Verdict], folder: str, name: str) -> list[Path]:
     ]
 
 
-def _stage(con: duck.Connection, name: str, columns: str, files: list[Path]) -> None:
+def _stage(
+    con: duck.Connection, name: str, columns: str, files: list[Path], apart: str = ""
+) -> None:
     """A view over the files, or an empty table of the same shape when there are none."""
     if not files:
         _table(con, f"stage.{name}", columns, [])
         return
     listed = ", ".join(duck.literal(glob.escape(str(file))) for file in files)
-    con.execute(f"CREATE VIEW stage.{name} AS FROM read_parquet([{listed}])")
+    con.execute(f"CREATE VIEW stage.{name} AS FROM read_parquet([{listed}]) {apart}")

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from pipeline import duck, export, ledger, page, releases, store
+from pipeline import builds, duck, export, ledger, page, quarantine, releases, store
 from pipeline.builds import Build
 from pipeline.messages import Problem
 
@@ -36,7 +36,7 @@ def publish(audience: str, build: Build, request: dict[str, Any]) -> dict[str, A
     if audience == "internal":
         # Public meta holds no person and no free text (METHOD.md).
         release |= {"published_by": request["who"], "reason": request["reason"]}
-        release |= {"trouble": build.facts["trouble"]}
+        release |= {"trouble": build.facts["trouble"], "left_quarantine": _left(now, build)}
     final = store.home() / audience / "releases" / release["release_id"]
     with store.new_directory(final, mode=0o755) as folder:
         _fill(folder, build, audience, release)
@@ -44,6 +44,13 @@ def publish(audience: str, build: Build, request: dict[str, Any]) -> dict[str, A
         _check(audience, build)  # another run may have published while this one wrote its files
         store.switch_link(releases.link(audience), final)
     return {**release, "published": True}
+
+
+def _left(now: dict[str, Any] | None, build: Build) -> list[dict[str, Any]]:
+    """What leaves quarantine when this build takes the current release's place."""
+    if not now or not builds.exists(now["build_id"]):
+        return []
+    return quarantine.left(builds.find(now["build_id"]), build)
 
 
 def _check(audience: str, build: Build) -> None:

@@ -1,6 +1,7 @@
 """Rows set aside: which rule, how many, how much is at stake; and places nobody could resolve."""
 
 import glob
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rapidfuzz import fuzz, process, utils
@@ -10,54 +11,100 @@ from pipeline.messages import Problem
 
 Row = dict[str, Any]
 LEAST_LIKENESS = 80  # "Kab. Bgor" is 95 like its region, "Cikarang" 75 like Karawang
+WANTED = """
+    ($office IS NULL OR office_code = $office) AND ($month IS NULL OR period = $month)
+    AND ($delivery IS NULL OR $delivery IN (delivery_id, slice_code))
+    AND ($certificate IS NULL OR record_key = $certificate)
+    AND ($rule IS NULL OR list_contains([f.rule_name FOR f IN findings], $rule))
+"""
 
 
-def _current_build() -> builds.Build:
+@dataclass(frozen=True)
+class Wanted:
+    """Which quarantined records are meant; None leaves a thing open. `delivery` may be its slice;
+    of a record that `rule` or `certificate` names, the whole certificate isn't meant along."""
+
+    office: str | None = None
+    month: str | None = None
+    rule: str | None = None
+    delivery: str | None = None
+    certificate: str | None = None
+
+
+EVERYTHING = Wanted()
+SIBLING = {
+    "sibling_id": "Baris ini sendiri baik; baris lain dari SKA yang sama keliru.",
+    "sibling_en": "This row is sound; another row of the same certificate is not.",
+}
+
+
+def current_build() -> builds.Build:
     release = releases.current("internal")
     if release is None:
         raise Problem("nothing_published", audience="internal")
     return builds.find(release["build_id"])
 
 
-def listed() -> list[Row]:
+def listed(wanted: Wanted = EVERYTHING) -> list[Row]:
     """Quarantined records of the current release.
 
     Grain: office, month, rule. `stated_usd` is what can be read on the lines themselves;
     `first_line` says where to look: delivery, physical line, column and value.
     Raises Problem `nothing_published`.
     """
-    if not (present := _files("row.parquet")):
-        return []
-    with duck.connect() as con:
+    with duck.connect(current_build().database, read_only=True) as con:
         return duck.rows(
             con,
-            """
-            WITH row AS (
-                -- Certificates have a line FOB, aggregates an amount in US$.
-                SELECT NULL::DECIMAL(18, 2) AS line_fob, '' AS currency_code,
-                    NULL::DECIMAL(18, 2) AS fob_usd
-                WHERE false
-                UNION ALL BY NAME
-                FROM read_parquet(?, union_by_name = true)
-            ),
-            finding AS (
-                SELECT delivery_id, line, unnest(findings) AS found,
-                    coalesce(fob_usd, CASE currency_code WHEN 'USD' THEN line_fob END) AS usd
-                FROM row
+            f"""
+            WITH finding AS (
+                SELECT *, unnest(findings) AS found FROM core.quarantine_line WHERE {WANTED}
             )
-            SELECT split_part(split_part(delivery_id, '/', 2), '_', 1) AS office_code,
-                split_part(split_part(delivery_id, '/', 2), '_', 2) AS month,
-                found.rule_name AS rule_name,
-                count(*) AS records,
-                sum(usd) AS stated_usd,
+            SELECT office_code, period AS month, found.rule_name AS rule_name,
+                count(DISTINCT (delivery_id, line, record_key)) AS records,
+                sum(stated_usd) AS stated_usd,
                 arg_min(delivery_id || ' line ' || line
                     || coalesce(' ' || found.column_name, '')
                     || coalesce(' = ' || found.value, ''), line) AS first_line
             FROM finding
+            WHERE $rule IS NULL OR found.rule_name = $rule
             GROUP BY ALL
             ORDER BY stated_usd DESC NULLS LAST, office_code, month, rule_name
             """,
-            [present],
+            asdict(wanted),
+        )
+
+
+def records(wanted: Wanted) -> list[Row]:
+    """Quarantined records of the current release, one by one, each with all its findings.
+
+    Of each finding: rule, source column, value, and what to do (note_id, note_en); `raw` is the
+    record as it was delivered, JSON. Raises Problem `nothing_published`.
+    """
+    with duck.connect(current_build().database, read_only=True) as con:
+        return duck.rows(
+            con,
+            f"""
+            SELECT q.* EXCLUDE (findings), d.feed, d.month AS first_month, d.is_synthetic,
+                coalesce(d.extracted_at, d.landed_at) AS known_at,
+                [{{
+                    rule_name: f.rule_name, column_name: f.column_name, value: f.value,
+                    note_id: n.note_id[f.rule_name], note_en: n.note_en[f.rule_name]
+                }} FOR f IN findings] AS findings
+            FROM core.quarantine_line AS q
+            JOIN core.delivery AS d USING (delivery_id, office_code, slice_code)
+            CROSS JOIN (
+                SELECT map(list(rule_name), list(note_id)) AS note_id,
+                    map(list(rule_name), list(note_en)) AS note_en
+                FROM (
+                    SELECT rule_name, note_id, note_en FROM meta.check_result
+                    WHERE suite_name IN ('row', 'aggregate')
+                    UNION ALL SELECT 'sibling', $sibling_id, $sibling_en
+                )
+            ) AS n
+            WHERE {WANTED}
+            ORDER BY q.delivery_id, q.line, q.record_key
+            """,
+            asdict(wanted) | SIBLING,
         )
 
 
@@ -87,7 +134,7 @@ def excluded() -> list[Row]:
 
 def _files(name: str) -> list[str]:
     """The files of that name that the current deliveries have in quarantine/."""
-    with duck.connect(_current_build().database, read_only=True) as con:
+    with duck.connect(current_build().database, read_only=True) as con:
         deliveries = con.execute(
             "SELECT delivery_id, rules_sha FROM core.delivery WHERE state = 'current'"
         ).fetchall()
@@ -98,7 +145,7 @@ def _files(name: str) -> list[str]:
 
 def unplaced() -> list[Row]:
     """What the current release could not resolve; see `suggested`. Raises `nothing_published`."""
-    with duck.connect(_current_build().database, read_only=True) as con:
+    with duck.connect(current_build().database, read_only=True) as con:
         return suggested(con)
 
 
@@ -140,3 +187,56 @@ def suggested(con: duck.Connection) -> list[Row]:
             for name, text in blanks.items():
                 row["seed_row"] = row["seed_row"].replace(f"<{name}>", text or "")
     return found
+
+
+def left(before: builds.Build, after: builds.Build) -> list[Row]:
+    """The records that stand in quarantine in one build and no more in another, and why.
+
+    Grain: delivery, why: `newer_delivery`, `resubmitted`, `newer_version` (of the certificate, in
+    another delivery), `rules_changed`, `feed_removed`. Nothing is known of a build made before
+    builds told.
+    """
+    with duck.connect() as con:
+        for name, build in (("old", before), ("new", after)):
+            con.execute(f"ATTACH {duck.literal(str(build.database))} AS {name} (READ_ONLY)")
+        told = con.execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'quarantine_line'"
+        ).fetchall()[0][0]
+        if told < 2:
+            return []
+        return duck.rows(
+            con,
+            """
+            WITH gone AS (
+                SELECT q.*, CASE
+                    WHEN d.delivery_id IS NULL THEN 'feed_removed'
+                    WHEN d.state = 'superseded' THEN 'newer_delivery'
+                    WHEN r.line IS NOT NULL THEN 'resubmitted'
+                    WHEN EXISTS (
+                        FROM new.core.certificate_version AS v
+                        WHERE v.delivery_id = q.delivery_id AND v.source_key = q.record_key
+                            AND v.state = 'superseded'
+                    ) OR EXISTS (
+                        FROM new.core.aggregate_cell AS a
+                        WHERE a.delivery_id = q.delivery_id AND a.line = q.line
+                            AND a.cell_key = q.record_key AND a.state = 'superseded'
+                    ) THEN 'newer_version'
+                    ELSE 'rules_changed'
+                END AS why
+                FROM old.core.quarantine_line AS q
+                ANTI JOIN new.core.quarantine_line AS n
+                    ON n.delivery_id = q.delivery_id AND n.line = q.line
+                    AND n.record_key = q.record_key
+                LEFT JOIN new.core.delivery AS d ON d.delivery_id = q.delivery_id
+                LEFT JOIN new.core.resubmitted_line AS r
+                    ON r.delivery_id = q.delivery_id AND r.line = q.line
+            )
+            SELECT delivery_id, why, count(*) AS records,
+                coalesce(sum(stated_usd), 0)::DECIMAL(18, 2)::VARCHAR AS stated_usd,
+                list_sort(list_distinct(flatten(list([f.rule_name FOR f IN findings]))))
+                    AS rule_names
+            FROM gone
+            GROUP BY ALL
+            ORDER BY ALL
+            """,
+        )

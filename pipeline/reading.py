@@ -71,6 +71,7 @@ def check_layout(con: duck.Connection, layout: Layout) -> None:
 def opened(payload: Path, facts: Facts, layout: Layout, work: Path) -> Opened:
     """Find the physical records of a delivery; what has to be unpacked or rewritten goes to files
     that begin like `work`. Raises a Problem that refuses the delivery."""
+    layout = layout.as_returned if facts.get("resubmits") else layout
     path = unwrap(
         payload, facts["file_name"], facts["source"], layout.format, work.with_suffix(".unpacked")
     )

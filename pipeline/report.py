@@ -1,17 +1,21 @@
 """What a run says when it is over: one message, in Indonesian or English, that says what to do."""
 
 from collections import defaultdict
+from decimal import Decimal
 from typing import Any
 
 from babel.numbers import format_decimal
 
 from pipeline import duck, releases
+from pipeline.messages import shown
 
 SHOWN_TROUBLE = 10
 SHOWN_SLICES = 5
+NUMBER = {"en": "en_US", "id": "id_ID"}
 WORDS: dict[str, dict[str, str]] = {
     "en": {
         "run": "Run {run_id} ({kind}), months {first} to {last}.",
+        "file": "Run {run_id} ({kind}): {file}.",
         "received": "Received: {landed} new deliveries, {unchanged} unchanged, {missing} missing.",
         "missing": "Missing, days since the month ended: {slices}.",
         "failed": "Could not fetch {slice}: {text}",
@@ -32,9 +36,16 @@ WORDS: dict[str, dict[str, str]] = {
         "next": "Next: ipska status · ipska rank --period-kind ytd --baseline years_3 · "
         "ipska quarantine list · ipska quarantine list --unplaced",
         "log": "See the log of that step.",
+        "left": "Left quarantine: {reasons}.",
+        "newer_delivery": "by a newer delivery",
+        "newer_version": "by a newer version of the certificate",
+        "resubmitted": "resubmitted",
+        "rules_changed": "by a changed rule or correction",
+        "feed_removed": "its feed was removed",
     },
     "id": {
         "run": "Proses {run_id} ({kind}), bulan {first} sampai {last}.",
+        "file": "Proses {run_id} ({kind}): {file}.",
         "received": "Diterima: {landed} kiriman baru, {unchanged} tetap, {missing} belum ada.",
         "missing": "Belum ada, hari sejak bulannya berakhir: {slices}.",
         "failed": "Gagal mengambil {slice}: {text}",
@@ -55,6 +66,12 @@ WORDS: dict[str, dict[str, str]] = {
         "next": "Lanjut: ipska status · ipska rank --period-kind ytd --baseline years_3 · "
         "ipska quarantine list · ipska quarantine list --unplaced",
         "log": "Lihat log langkah itu.",
+        "left": "Keluar dari karantina: {reasons}.",
+        "newer_delivery": "karena kiriman yang lebih baru",
+        "newer_version": "karena versi SKA yang lebih baru",
+        "resubmitted": "dikirim kembali",
+        "rules_changed": "karena perubahan aturan atau koreksi",
+        "feed_removed": "sumbernya dihapus",
     },
 }
 
@@ -62,7 +79,10 @@ WORDS: dict[str, dict[str, str]] = {
 def text(entry: dict[str, Any], language: str) -> str:
     """The message of one ledger entry. Books and reasons are those of the current release."""
     words = WORDS[language]
-    lines = [words["run"].format(**entry, first=entry["months"][0], last=entry["months"][-1])]
+    if months := entry["months"]:
+        lines = [words["run"].format(**entry, first=months[0], last=months[-1])]
+    else:
+        lines = [words["file"].format(**entry | {"file": shown(entry["file"])})]
     if extracted := entry["extract"]:
         lines.append(
             words["received"].format(
@@ -86,6 +106,8 @@ def text(entry: dict[str, Any], language: str) -> str:
         key = "published" if published["published"] else "unchanged"
         lines.append(words[key].format(**published))
         lines += release_lines(language)
+        if gone := published["left_quarantine"]:
+            lines.append(words["left"].format(reasons=_left(gone, language)))
         if new := published["newly_wrong"]:
             lines.append(words["newly"].format(count=len(new)))
             lines += [f"  {_trouble(line, language)}" for line in new[:SHOWN_TROUBLE]]
@@ -95,6 +117,20 @@ def text(entry: dict[str, Any], language: str) -> str:
             lines.append(words["still"].format(count=len(known)))
     lines.append(words["next"])
     return "\n".join(lines)
+
+
+def _left(gone: list[dict[str, Any]], language: str) -> str:
+    """Why records left quarantine, how many, and the US$ that can be read on them."""
+    sums: dict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for one in gone:
+        for at, name in enumerate(("records", "stated_usd")):
+            sums[one["why"]][at] += Decimal(one[name])
+    number = NUMBER[language]
+    return ", ".join(
+        f"{WORDS[language][why]} {format_decimal(records, locale=number)} "
+        f"(US$ {format_decimal(usd, '#,##0.00', locale=number)})"
+        for why, (records, usd) in sorted(sums.items())
+    )
 
 
 def _age(days: int | None) -> str:
@@ -145,7 +181,7 @@ def release_lines(language: str) -> list[str]:
             "ORDER BY suite_name, unexpected DESC, rule_name"
         ).fetchall()
         synthetic = con.execute("SELECT is_synthetic FROM meta.release").fetchall()[0][0]
-    number = {"en": "en_US", "id": "id_ID"}[language]
+    number = NUMBER[language]
 
     def counted(pairs: list[tuple[str, int]]) -> list[str]:
         return [f"{name} {format_decimal(count, locale=number)}" for name, count in pairs]

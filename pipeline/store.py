@@ -219,14 +219,20 @@ class Landing:
         return parse_stamp(self.delivery_id.split("/")[2].split("-")[0])
 
 
+def landing(delivery_id: str) -> Landing:
+    return _landing(home() / "landing" / delivery_id / "manifest.json")
+
+
+def _landing(path: Path) -> Landing:
+    manifest = read_json(path)
+    # Landings never change: those of before feeds could cover years, be deltas or resubmissions.
+    before = {"last_month": manifest["month"], "mode": "snapshot", "resubmits": None}
+    return Landing("/".join(path.parent.parts[-3:]), before | manifest)
+
+
 def landings(feed: str, slice_code: str | None = None) -> list[Landing]:
     """All landings of a feed (or of one slice), oldest first."""
     root = home() / "landing" / feed
     pattern = f"{slice_code or '*'}/[!.]*/manifest.json"
-    found = []
-    for path in root.glob(pattern):
-        manifest = read_json(path)
-        # Landings never change: those of before feeds could cover years or be deltas lack both.
-        before = {"last_month": manifest["month"], "mode": "snapshot"}
-        found.append(Landing(str(path.parent.relative_to(root.parent)), before | manifest))
+    found = map(_landing, root.glob(pattern))
     return sorted(found, key=lambda landing: (landing.landed_at, landing.delivery_id))

@@ -192,6 +192,7 @@ def _commit(case: Case, verdict: str, stat: dict[str, Any]) -> Verdict:
         "month": landing.manifest["month"],
         "last_month": landing.manifest["last_month"],
         "mode": landing.manifest["mode"],
+        "resubmits": landing.manifest["resubmits"],
         "layout": layout.name,
         "grain": layout.grain,
         "region_set": layout.constants.get("region_set"),

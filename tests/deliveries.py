@@ -108,6 +108,7 @@ def land(
         "month": month,
         "last_month": month,
         "mode": "snapshot",
+        "resubmits": None,
         "feed": "eska",
         "layout": layout,
         "refusal": None,

@@ -127,6 +127,7 @@ def deliver(
         "grain": grain,
         "region_set": None,
         "mode": "snapshot",
+        "resubmits": None,
         "month": month,
         "last_month": month,
         "landed_at": landed_at,

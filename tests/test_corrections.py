@@ -107,7 +107,7 @@ def test_an_excluded_record_is_counted_and_listed(
         books = "SELECT state, sum(records)::INTEGER FROM core.ledger GROUP BY ALL ORDER BY ALL"
         assert con.execute(books).fetchall() == [("current", 2), ("excluded", 2)]
     build = SimpleNamespace(database=tmp_path / "warehouse.duckdb")
-    monkeypatch.setattr(quarantine, "_current_build", lambda: build)
+    monkeypatch.setattr(quarantine, "current_build", lambda: build)
     (listed,) = quarantine.excluded()
     told = {name: listed[name] for name in ("slice", "rule_name", "records")}
     assert told == {"slice": "eska/BGR_2022-10", "rule_name": "correction", "records": 2}

@@ -3,9 +3,10 @@
 -- grain: delivery_id
 -- Of a slice the newest accepted snapshot is current: it replaces the slice whole. A delta replaces
 -- nothing: all are current, and versions decide. A refused delivery replaces nothing; if it is the
--- newest landing, what was there stays, marked stale. last_month is NULL where a delivery covers
--- all that its office has (certificates then reach to the last month that had ended).
-WITH accepted AS (
+-- newest landing, what was there stays, marked stale. A resubmission is current as long as the
+-- delivery that it corrects, and says nothing about a slice's newest. last_month is NULL where a
+-- delivery covers all that its office has (certificates then reach to the last month that had ended).
+WITH RECURSIVE accepted AS (
     SELECT
         delivery_id,
         CASE mode WHEN 'delta' THEN delivery_id ELSE first_value(delivery_id) OVER (
@@ -13,11 +14,19 @@ WITH accepted AS (
             ORDER BY coalesce(extracted_at, landed_at) DESC, landed_at DESC, delivery_id DESC
         ) END AS winner_id
     FROM stage.delivery
-    WHERE verdict = 'accepted'
+    WHERE verdict = 'accepted' AND resubmits IS NULL
+    UNION ALL
+    SELECT
+        r.delivery_id,
+        CASE WHEN a.winner_id = a.delivery_id THEN r.delivery_id ELSE a.winner_id END
+    FROM stage.delivery AS r
+    JOIN accepted AS a ON a.delivery_id = r.resubmits
+    WHERE r.verdict = 'accepted'
 ),
 newest AS (
     SELECT feed, slice_code, arg_max(verdict, struct_pack(landed_at, delivery_id)) AS verdict
     FROM stage.delivery
+    WHERE resubmits IS NULL
     GROUP BY feed, slice_code
 )
 SELECT
@@ -27,6 +36,7 @@ SELECT
     d.office_code,
     d.grain,
     d.region_set,
+    d.resubmits,
     d.month,
     coalesce(d.last_month, CASE d.grain WHEN 'certificate_line' THEN greatest(
         d.month,

@@ -42,6 +42,17 @@ SELECT
 FROM core.aggregate_cell
 GROUP BY delivery_id, state, state_reason
 UNION ALL
+SELECT
+    delivery_id,
+    'superseded',
+    'resubmitted',
+    count(*),
+    coalesce(sum(stated_usd), 0)::DECIMAL(18, 2),
+    count(*) FILTER (is_unreadable),
+    0
+FROM core.resubmitted_line
+GROUP BY delivery_id
+UNION ALL
 SELECT e.delivery_id, 'excluded', e.rule_name, e.records, 0, e.records, 0
 FROM stage.excluded AS e
 JOIN core.delivery AS d ON d.delivery_id = e.delivery_id AND d.state = 'current'

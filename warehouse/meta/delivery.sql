@@ -11,6 +11,7 @@ SELECT
     last_month,
     landed_at,
     extracted_at,
+    resubmits,
     state,
     superseded_by,
     is_stale,
