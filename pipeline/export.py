@@ -46,7 +46,7 @@ def write_database(build: Path, file: Path, audience: str, release: dict[str, An
 
 
 def _write_release(con: duck.Connection, release: dict[str, Any]) -> None:
-    facts = {name: value for name, value in release.items() if name != "trouble"}
+    facts = {name: value for name, value in release.items() if not isinstance(value, list | dict)}
     selects = [
         f"?::TIMESTAMPTZ AT TIME ZONE 'UTC' AS {name}" if name in TIMESTAMPS else f"? AS {name}"
         for name in facts
