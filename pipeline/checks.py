@@ -16,7 +16,7 @@ from pipeline.messages import shown
 from pipeline.suites import Check
 
 FILE = "checks.html"
-EARLIER, EXAMPLES, REFUSED = 8, 3, 50
+EARLIER, EXAMPLES, REFUSED = 8, 3, 20  # with 200 rules a page stays under 1 MB
 # Grain of a delivery: its row suite, and what a record of it is called by.
 SUITES = {"certificate_line": ("row", "certificate_key"), "aggregate": ("aggregate", "cell_key")}
 SET_ASIDE = """
