@@ -16,6 +16,7 @@ from rich.progress import Progress
 from pipeline import (
     bounds_cli,
     builds,
+    checks,
     duck,
     flow,
     layout_check,
@@ -84,6 +85,10 @@ class League(StrEnum):
     province = "province"
 
 
+class Accept(StrEnum):
+    movement = "movement"
+
+
 class Audience(StrEnum):
     internal = "internal"
     public = "public"
@@ -96,6 +101,8 @@ def main() -> None:
     except Problem as problem:
         err.print(problem.text("id"), style="bold red")
         err.print(problem.text("en"), style="red")
+        for line in problem.facts.get("moved", []):
+            err.print(f"  {shown(line)}")
         sys.exit(2 if problem.code in USAGE else 1)
 
 
@@ -193,6 +200,8 @@ def status(as_json: Json = False) -> None:
         if release:
             for file in (releases.DATABASE, "index.html"):
                 out.print(f"  {releases.link(audience) / file}")
+            if audience == "internal":
+                out.print(f"  {checks.file_of(release['build_id'])}")
     if held := ledger.hold():
         out.print(f"publishing is held / penerbitan ditahan: {shown(held['reason'])}")
 
@@ -274,21 +283,36 @@ def sample(
 
 @app.command()
 def release(
+    build_id: Annotated[
+        str | None, typer.Argument(metavar="BUILD", help="publish this build for the office")
+    ] = None,
+    accept: Annotated[
+        Accept | None, typer.Option(help="publish it although it moves too far from the current")
+    ] = None,
     public: Annotated[bool, typer.Option("--public", help="make the current one public")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="end the hold of a rollback")] = False,
     reason: Reason = "",
 ) -> None:
-    """Make the current internal release public, or resume publishing after a rollback."""
-    if public == resume:
-        raise typer.BadParameter("say either --public or --resume")
-    request = _request("public" if public else "resume", reason)
-    if public:
-        source = releases.current("internal")
-        if source is None:
-            raise Problem("nothing_published", audience="internal")
-        made = publish.publish("public", builds.find(source["build_id"]), request)
-        request |= {"release_id": made["release_id"], "published": made["published"]}
-        out.print(f"public: {made['release_id']}", releases.database("public"), sep="\n")
+    """Publish a build that the movement gate held back, make the current internal release public,
+    or resume publishing after a rollback.
+    """
+    if [build_id is not None, public, resume].count(True) != 1:
+        raise typer.BadParameter("say one of BUILD, --public or --resume")
+    if accept and not build_id:
+        raise typer.BadParameter("--accept needs the BUILD that is meant")
+    request = _request("public" if public else "resume" if resume else "release", reason)
+    if not resume:
+        audience = "public" if public else "internal"
+        if public:
+            source = releases.current("internal")
+            if source is None:
+                raise Problem("nothing_published", audience="internal")
+            build_id = source["build_id"]
+        made = publish.publish(audience, builds.find(str(build_id)), request, accept)
+        request |= {name: made[name] for name in ("build_id", "release_id", "published")}
+        if accept:
+            request |= {"accept": accept, "accepted": made.get("accepted")}
+        out.print(f"{audience}: {made['release_id']}", releases.database(audience), sep="\n")
     ledger.record({**request, "exit_code": 0})
 
 

@@ -7,7 +7,6 @@ from pipeline import duck, models
 
 # 2.0's default format is refused by all drivers before it; v1.0.0 is read by all of them.
 STORAGE_VERSION = "v1.0.0"
-FILE_ONLY = ("trouble", "left_quarantine")  # stand in release.json, not in meta.release
 TIMESTAMPS = ("published_at", "newest_landed_at")
 NAMES = (
     "schema_name",
@@ -47,7 +46,7 @@ def write_database(build: Path, file: Path, audience: str, release: dict[str, An
 
 
 def _write_release(con: duck.Connection, release: dict[str, Any]) -> None:
-    facts = {name: value for name, value in release.items() if name not in FILE_ONLY}
+    facts = {name: value for name, value in release.items() if not isinstance(value, list | dict)}
     selects = [
         f"?::TIMESTAMPTZ AT TIME ZONE 'UTC' AS {name}" if name in TIMESTAMPS else f"? AS {name}"
         for name in facts

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from pipeline import (
     builds,
+    checks,
     corrections,
     duck,
     feeds,
@@ -283,15 +284,16 @@ def _build(request: Facts) -> Facts:
             trouble = _trouble(con, verdicts)
             mart = suites.run_suite("mart", database)
             builds.write_check_results(con, [*core, *mart], verdicts)
-        facts = {
-            **made_from,
-            "made_by": request["run_id"],
-            "made_at": store.now().isoformat(),
-            "newest_landed_at": max(verdict["landed_at"] for verdict in verdicts),
-            "is_synthetic": any(verdict["is_synthetic"] for verdict in verdicts),
-            "gate_failures": [check.rule_name for check in mart if check.stops],
-            "trouble": trouble,
-        }
+            facts = {
+                **made_from,
+                "made_by": request["run_id"],
+                "made_at": store.now().isoformat(),
+                "newest_landed_at": max(verdict["landed_at"] for verdict in verdicts),
+                "is_synthetic": any(verdict["is_synthetic"] for verdict in verdicts),
+                "gate_failures": [check.rule_name for check in mart if check.stops],
+                "trouble": trouble,
+            }
+            checks.write(con, folder, facts, [*core, *mart], verdicts)
         store.write_json(folder / "build.json", facts)
     return {"build_id": build_id, "built": True}
 
@@ -327,6 +329,7 @@ def publish(request: Facts, built: Facts) -> Facts:
         "left_quarantine": release["left_quarantine"] if release["published"] else [],
         "newly_wrong": [line for line in release["trouble"] if line not in known],
         "still_wrong": [line for line in release["trouble"] if line in known],
+        "moved": release.get("moved", {}) if release["published"] else {},
     }
 
 

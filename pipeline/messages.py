@@ -32,10 +32,11 @@ class Problem(Exception):
     def __str__(self) -> str:
         return f"[{self.code}] {self.text('en')}"
 
-    def as_dict(self) -> dict[str, str]:
-        """For verdicts and the ledger: code, en, id, and `paste` where a file can be mended so."""
+    def as_dict(self) -> dict[str, Any]:
+        """For verdicts and the ledger: code, en, id; `paste` where a file can be mended so, `moved`
+        line by line."""
         told = {"code": self.code, "en": self.text("en"), "id": self.text("id")}
-        return told | {key: self.facts[key] for key in ("paste",) if key in self.facts}
+        return told | {key: self.facts[key] for key in ("paste", "moved") if key in self.facts}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (self.code, self.facts))

@@ -5,25 +5,30 @@ import io
 from pathlib import Path
 from typing import Any
 
-from pipeline import builds, duck, export, ledger, page, quarantine, releases, store
+from pipeline import builds, duck, export, ledger, movement, page, quarantine, releases, store
 from pipeline.builds import Build
 from pipeline.messages import Problem
 
 FROM_BUILD = ("newest_landed_at", "rules_sha", "code_sha", "duckdb_version", "is_synthetic")
+Release = dict[str, Any]
 
 
-def publish(audience: str, build: Build, request: dict[str, Any]) -> dict[str, Any]:
+def publish(
+    audience: str, build: Build, request: dict[str, Any], accept: str | None = None
+) -> Release:
     """Publish a build for `internal` or `public`; gives release.json and `published`.
 
     `published` is false when the current release was already made from this build. Current stays
     where it is in each Problem: `gate_failed` (a critical expectation of the mart suite),
     `no_audit` (real data can't be made public before the disclosure audit is there),
-    `publishing_held` (after a rollback), `stale_build` (current knows a later landing), `locked`.
+    `publishing_held` (after a rollback), `stale_build` (current knows a later landing), `locked`,
+    `movement` (too far from the current internal release, unless that is what `accept` says).
     """
     _check(audience, build)
     now = releases.current(audience)
     if now and now["build_id"] == build.build_id:
         return {**now, "published": False}
+    moved = _moved(build, now, accept) if audience == "internal" else {}
     published_at = store.now()
     release: dict[str, Any] = {
         "release_id": f"{store.stamp(published_at)}-{build.build_id[:8]}",
@@ -36,12 +41,18 @@ def publish(audience: str, build: Build, request: dict[str, Any]) -> dict[str, A
     if audience == "internal":
         # Public meta holds no person and no free text (METHOD.md).
         release |= {"published_by": request["who"], "reason": request["reason"]}
-        release |= {"trouble": build.facts["trouble"], "left_quarantine": _left(now, build)}
+        release |= {
+            "trouble": build.facts["trouble"],
+            "left_quarantine": _left(now, build),
+            **moved,
+        }
     final = store.home() / audience / "releases" / release["release_id"]
     with store.new_directory(final, mode=0o755) as folder:
         _fill(folder, build, audience, release)
     with store.lock("publish", request["run_id"]):
         _check(audience, build)  # another run may have published while this one wrote its files
+        if audience == "internal" and releases.current(audience) != now:
+            _moved(build, releases.current(audience), accept)
         store.switch_link(releases.link(audience), final)
     return {**release, "published": True}
 
@@ -65,6 +76,23 @@ def _check(audience: str, build: Build) -> None:
     now = releases.current(audience)
     if now and now["newest_landed_at"] > build.facts["newest_landed_at"]:
         raise Problem("stale_build", build_id=build.build_id, release_id=now["release_id"])
+
+
+def _moved(build: Build, now: Release | None, accept: str | None) -> Release:
+    """What release.json says of movement against the current release. Raises Problem `movement`."""
+    if now is None:
+        return {}
+    before = releases.folder_of("internal", now["release_id"]) / releases.DATABASE
+    stops, warns = movement.found(build.database, before)
+    if stops and accept != "movement":
+        raise Problem(
+            "movement",
+            build_id=build.build_id,
+            release_id=now["release_id"],
+            counts=", ".join(f"{rule} {len(lines)}" for rule, lines in stops.items()),
+            moved=[f"{rule}: {line}" for rule, lines in stops.items() for line in lines],
+        )
+    return {"accepted": stops, "moved": warns}
 
 
 def _fill(folder: Path, build: Build, audience: str, release: dict[str, Any]) -> None:

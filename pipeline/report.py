@@ -6,7 +6,7 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
-from pipeline import duck, releases
+from pipeline import checks, duck, releases
 from pipeline.messages import shown
 
 SHOWN_TROUBLE = 10
@@ -33,6 +33,8 @@ WORDS: dict[str, dict[str, str]] = {
         "set_aside": "{slice}: {count} records set aside",
         "synthetic": "SYNTHETIC DATA: these figures are made up.",
         "where": "Database: {database}\nPage: {page}",
+        "checks": "What the checks found: {file}",
+        "moved": "Against the release before, {rule}:",
         "next": "Next: ipska status · ipska rank --period-kind ytd --baseline years_3 · "
         "ipska quarantine list · ipska quarantine list --unplaced",
         "log": "See the log of that step.",
@@ -63,6 +65,8 @@ WORDS: dict[str, dict[str, str]] = {
         "set_aside": "{slice}: {count} baris dikarantina",
         "synthetic": "DATA SINTETIS: angka ini buatan.",
         "where": "Basis data: {database}\nHalaman: {page}",
+        "checks": "Temuan pemeriksaan: {file}",
+        "moved": "Dibanding rilis sebelumnya, {rule}:",
         "next": "Lanjut: ipska status · ipska rank --period-kind ytd --baseline years_3 · "
         "ipska quarantine list · ipska quarantine list --unplaced",
         "log": "Lihat log langkah itu.",
@@ -102,19 +106,22 @@ def text(entry: dict[str, Any], language: str) -> str:
     if entry["failed_at"]:
         why = entry["problem"][language] if entry["problem"] else words["log"]
         lines.append(words["stopped"].format(step=entry["failed_at"], text=why))
+        lines += _listed((entry["problem"] or {}).get("moved", []))
     if published := entry["publish"]:
         key = "published" if published["published"] else "unchanged"
         lines.append(words[key].format(**published))
         lines += release_lines(language)
         if gone := published["left_quarantine"]:
             lines.append(words["left"].format(reasons=_left(gone, language)))
+        for rule, moved in published.get("moved", {}).items():  # older entries have none
+            lines += [words["moved"].format(rule=rule), *_listed(moved)]
         if new := published["newly_wrong"]:
             lines.append(words["newly"].format(count=len(new)))
-            lines += [f"  {_trouble(line, language)}" for line in new[:SHOWN_TROUBLE]]
-            if len(new) > SHOWN_TROUBLE:
-                lines.append(f"  … {len(new) - SHOWN_TROUBLE}")
+            lines += _listed([_trouble(line, language) for line in new])
         if known := published["still_wrong"]:
             lines.append(words["still"].format(count=len(known)))
+    if entry["build"] and (file := checks.file_of(entry["build"]["build_id"])).exists():
+        lines.append(words["checks"].format(file=file))
     lines.append(words["next"])
     return "\n".join(lines)
 
@@ -131,6 +138,12 @@ def _left(gone: list[dict[str, Any]], language: str) -> str:
         f"(US$ {format_decimal(usd, '#,##0.00', locale=number)})"
         for why, (records, usd) in sorted(sums.items())
     )
+
+
+def _listed(lines: list[str]) -> list[str]:
+    """The first of them, indented, and how many more there are."""
+    more = len(lines) - SHOWN_TROUBLE
+    return [f"  {shown(line)}" for line in lines[:SHOWN_TROUBLE]] + [f"  … {more}"] * (more > 0)
 
 
 def _age(days: int | None) -> str:

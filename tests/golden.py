@@ -204,7 +204,7 @@ def fourteen_months() -> list[Row]:
                         exporter_place=PLACES[region], issued_on=day, status_at=day,
                         fob_document=value, line_fob=value,
                         status="withdrawn" if n % 11 == 0 else "issued",
-                        flags=["nib_format"] if n % 5 == 0 else [],
+                        flags=["nib_format"] if n % 5 == 0 and 2 <= month < 6 else [],
                         replaces_ska_number=f"{counters[counter] - 1:07}/{counter}"
                         if n % 28 == 0 else None,
                     ))  # fmt: skip

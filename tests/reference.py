@@ -24,6 +24,8 @@ SENSITIVITY = {
     "with b = 0.1 %": "0.1",
     "with b = 0.5 %": "0.5",
     "with b = 1 %": "1",
+    "without flagged": "0.1",
+    "with quarantined": "0.1",
 }
 
 
@@ -278,10 +280,13 @@ def rank_one(
             "growth_pct_rank": None,
             "growth_usd_rank": None,
             # For the sensitivity table and the public face only.
+            "_values": {
+                "without flagged": (one.usd - one.flagged, was.usd - was.flagged),
+                "with quarantined": (one.usd + one.quarantined, was.usd + was.quarantined),
+            },
             "_is_unsafe": is_unsafe,
             "_fewest": fewest,
             "_floor": floor_usd,
-            "_scope_base": scope_base,
             "_is_nowhere": is_nowhere,
         }  # fmt: skip
     for (league, region), row in ours.items():
@@ -305,22 +310,30 @@ def sensitivity(found: dict[Key, Row]) -> dict[Key, tuple[str | None, int]]:
         groups.setdefault(key[:6], []).append((key[6], row))
     result: dict[Key, tuple[str | None, int]] = {}
     for key, regions in groups.items():
+        everyone = groups[(*key[:2], "all", *key[3:6])]
         for name, share in SENSITIVITY.items():
-            eligible = [
-                (region, row)
-                for region, row in regions
-                if row["is_complete"] and not row["_is_nowhere"] and (row["base_fob_usd"] or 0) > 0
-            ]
-            if share is not None:
-                eligible = [
-                    (region, row)
-                    for region, row in eligible
-                    if row["base_fob_usd"]
-                    >= max(row["_floor"], Decimal(share) / 100 * row["_scope_base"])
-                    and row["_fewest"] >= 3
-                    and row["fob_usd"]
-                    and not row["_is_unsafe"]
-                ]
-            eligible.sort(key=lambda pair: (-rounded(pair[1]["growth_pct"]), pair[0]))
-            result[(*key, name)] = (eligible[0][0] if eligible else None, len(eligible))
+            scope_base = sum((valued(row, name)[1] for _, row in everyone), Decimal(0))
+            eligible = []
+            for region, row in regions:
+                usd, base = valued(row, name)
+                is_candidate = row["is_complete"] and not row["_is_nowhere"] and base > 0
+                if is_candidate and (
+                    share is None
+                    or (
+                        base >= max(row["_floor"], Decimal(share) / 100 * scope_base)
+                        and row["_fewest"] >= 3
+                        and usd
+                        and not row["_is_unsafe"]
+                    )
+                ):
+                    eligible.append((-rounded(percent(usd - base, base) or 0.0), region))
+            result[(*key, name)] = (min(eligible)[1] if eligible else None, len(eligible))
     return result
+
+
+def valued(row: Row, name: str) -> tuple[Decimal, Decimal]:
+    """US$ of the period and of its base, as that line of the sensitivity table takes them."""
+    if row["base_fob_usd"] is None:
+        return row["fob_usd"], Decimal(0)
+    found: tuple[Decimal, Decimal] = row["_values"].get(name, (row["fob_usd"], row["base_fob_usd"]))
+    return found

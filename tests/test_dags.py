@@ -60,12 +60,12 @@ def delivery(office: str, month: str, exporters: int = 4) -> str:
             "plb_muat": "IDTPP, Tanjung Priok",
             "tipe_form": "FORM B",
             "mata_uang": "USD",
-            "fob_dokumen": f"{n}0.000,00",
+            "fob_dokumen": f"{(n - 1) % 4 + 1}0.000,00",
             "no_urut_barang": "1",
             "kode_hs": "85011000",
             "berat_bersih_kg": "100",
             "berat_kotor_kg": "110",
-            "fob_barang": f"{n}0.000,00",
+            "fob_barang": f"{(n - 1) % 4 + 1}0.000,00",
             "sumber_data": "SINTETIS",
         }
         rows.append(known)
@@ -100,6 +100,7 @@ def results(home: Path) -> Facts:
             path = home / "deliveries" / office / f"X_{office}_{month}_20241001T000000.csv"
             path.write_text(delivery(office, month), "utf-8")
     later = str(home / "deliveries" / "BGR" / "X_BGR_2024-08_20241001T010000.csv")
+    last = str(home / "deliveries" / "BGR" / "X_BGR_2024-08_20241001T020000.csv")
     empty = str(home / "deliveries" / "BGR" / "X_BGR_2024-09_20241001T010000.csv")
     real = {**WANTED, "dry_run": False}
     cases = [
@@ -116,6 +117,7 @@ def results(home: Path) -> Facts:
         ran("known trouble", "nightly"),
         ran("broken step", "nightly", **{"break": "build"}),
         ran("broken extract", "nightly", **{"break": "extract"}),
+        ran("too far", "backfill", conf=real, write={last: delivery("BGR", "2024-08", 9)}),
         ran("future", "backfill", conf={**real, "to": "2024-10"}),
         ran("unknown feed", "backfill", conf={**real, "feed": "nobody"}),
         ran("no reason", "backfill", conf={"from": "2024-07", "to": "2024-09"}),
@@ -346,4 +348,14 @@ def test_what_a_retry_can_not_help_is_not_tried_again(results: Facts, ledger: li
     tasks = results["broken extract"]["tasks"]
     assert (tasks["extract"], tasks["validate"]) == ("failed", "upstream_failed")
     assert results["broken extract"]["tries"]["extract"] == 1
-    assert [entry["failed_at"] for entry in ledger[6:]] == ["extract"]
+    assert [entry["failed_at"] for entry in ledger[6:7]] == ["extract"]
+
+
+def test_a_build_that_moves_too_far_ends_the_run_red_once(
+    results: Facts, ledger: list[Facts]
+) -> None:
+    done, entry = results["too far"], ledger[7]
+    assert (done["tasks"]["build"], done["tasks"]["publish"]) == ("success", "failed")
+    assert done["tries"]["publish"] == 1 and done["state"] == "failed"
+    assert (entry["exit_code"], entry["problem"]["code"]) == (1, "movement")
+    assert "--accept movement" in done["out"] and len(ledger) == 8

@@ -3,6 +3,7 @@ one. Great Expectations runs the same queries; here they are tried without its s
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from typing import Any
 import pytest
 
 from golden import cell, deliver_cells, fourteen_months
-from pipeline import duck, load, rank, settings
+from pipeline import duck, load, rank, settings, suites
 
 ONE_MORE = "INSERT INTO {0} SELECT * FROM {0} LIMIT 1"
+OTHER_WINNER = (
+    "UPDATE mart.rule_sensitivity SET region_code = '3299' WHERE eligibility_rule = '{}' "
+    "AND region_code IS NOT NULL"
+)
 RANKED = "WHERE is_ranked AND region_code = '3276'"
 # One way to break what each rule guards; the rule must see it.
 BREAKS = {
@@ -98,8 +103,10 @@ BREAKS = {
     "control_total_adds_up": "UPDATE meta.control_total SET fob_usd = fob_usd + 0.01",
     "rule_sensitivity_unique": ONE_MORE.format("mart.rule_sensitivity"),
     "rule_in_force_agrees": "UPDATE mart.rule_sensitivity SET region_code = '3299' "
-    "WHERE region_code = '3276'",
+    "WHERE region_code = '3276' AND eligibility_rule = 'with b = 0.1 %'",
     "period_unique": ONE_MORE.format("mart.period"),
+    "winner_keeps_without_flagged": OTHER_WINNER.format("without flagged"),
+    "winner_keeps_with_quarantined": OTHER_WINNER.format("with quarantined"),
     "public_ranking_hides_unsafe": "UPDATE public.growth_ranking SET share_pct = 1 "
     "WHERE suppression = 'primary'",
     "public_month_hides_unsafe": "UPDATE public.region_month SET exporters = 1 "
@@ -159,3 +166,33 @@ def test_a_rule_is_silent_on_a_sound_build_and_speaks_on_a_broken_one(
     assert con.execute(query).fetchall() == []
     con.execute(BREAKS[rule])
     assert con.execute(query).fetchall() != []
+
+
+TOGETHER = (
+    *("alias_region_known", "chain_is_short", "ledger_unique", "books_usd_close", "rate_readable"),
+    *("period_unique", "share_adds_up", "rule_in_force_agrees", "winner_keeps_without_flagged"),
+)
+
+
+def test_great_expectations_finds_just_what_was_broken(build: Path, tmp_path: Path) -> None:
+    """Both suites whole, on the sound build and on one with several breaks at once."""
+    for name in ("core", "mart"):
+        assert all(check.passed for check in suites.run_suite(name, build)), name
+    spoilt = shutil.copy(build, tmp_path / "spoilt.duckdb")
+    with duck.connect(spoilt) as con:
+        for rule in TOGETHER:
+            con.execute(BREAKS[rule])
+        con.execute("UPDATE mart.growth_ranking SET growth_status = 'odd' WHERE NOT is_ranked")
+        checks = [check for name in ("core", "mart") for check in suites.run_suite(name, spoilt)]
+        assert {check.rule_name for check in checks} == set(expectations())
+        failed = {check.rule_name: check for check in checks if not check.passed}
+        told = {  # by the same queries without Great Expectations
+            rule: len(con.execute(query.format(batch=one["meta"]["table"])).fetchall())
+            for rule, one in expectations().items()
+            if (query := one["kwargs"].get("unexpected_rows_query"))
+        }
+    broken = {rule: count for rule, count in told.items() if count}
+    assert set(TOGETHER) <= set(broken)
+    assert set(failed) == {*broken, "growth_status_known"}
+    assert all(failed[rule].unexpected == count for rule, count in broken.items())
+    assert failed["chain_is_short"].severity == expectations()["chain_is_short"]["severity"]

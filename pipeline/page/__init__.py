@@ -43,8 +43,7 @@ def render(con: duck.Connection) -> str:
     ]
     # The books are the office's own: an office's month may be one firm's.
     is_internal = release["audience"] == "internal"
-    page = _environment().get_template("index.html.j2")
-    return page.render(
+    return template("index.html.j2").render(
         release=release,
         place=_name(con, rankings.Question().scope_code),
         tables=tables,
@@ -77,9 +76,10 @@ def _league_table(con: duck.Connection, basis: str, baseline: str) -> dict[str, 
     }
 
 
-def _environment() -> jinja2.Environment:
+def template(name: str) -> jinja2.Template:
+    """A template of this folder; whatever is put into it comes out as text."""
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (files(__name__) / name).read_text("utf-8")),
+        loader=jinja2.FunctionLoader(lambda file: (files(__name__) / file).read_text("utf-8")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -88,13 +88,15 @@ def _environment() -> jinja2.Environment:
     environment.filters["usd"] = _usd
     environment.filters["number"] = _number
     environment.filters["day"] = _day
-    return environment
+    return environment.get_template(name)
 
 
 def _number(value: float | int | None, decimals: int = 1) -> str:
     if value is None:
         return "–"
-    return format_decimal(value, format="#,##0." + "0" * decimals, locale=LOCALE)
+    return format_decimal(
+        value, format="#,##0" + "." * bool(decimals) + "0" * decimals, locale=LOCALE
+    )
 
 
 def _usd(value: Decimal | None) -> str:

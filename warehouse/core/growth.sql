@@ -14,6 +14,8 @@ scope AS (
         p.baseline,
         sum(p.fob_usd)::DECIMAL(18, 2) AS scope_usd,
         sum(p.base_fob_usd)::DECIMAL(18, 2) AS scope_base_usd,
+        sum(p.base_flagged_usd)::DECIMAL(18, 2) AS scope_base_flagged_usd,
+        sum(p.base_quarantined_usd)::DECIMAL(18, 2) AS scope_base_quarantined_usd,
         median(p.base_fob_usd::DOUBLE) FILTER (p.base_fob_usd > 0 AND NOT m.is_unallocated)
             AS median_base_usd
     FROM core.region_pair AS p
@@ -32,6 +34,8 @@ SELECT
     (ceil(100 * p.months * r.floor_usd / 12) / 100)::DECIMAL(18, 2) AS floor_usd,
     s.scope_usd,
     s.scope_base_usd,
+    s.scope_base_flagged_usd,
+    s.scope_base_quarantined_usd,
     s.median_base_usd,
     100.0 * (s.scope_usd - s.scope_base_usd)::DOUBLE / nullif(s.scope_base_usd, 0)::DOUBLE
         AS scope_growth_pct

@@ -43,7 +43,9 @@ SELECT
     CASE WHEN p.base_end IS NOT NULL AND t.basis <> 'official' THEN coalesce(n.exporters, 0) END
         AS new_exporters,
     t.flagged_usd,
+    b.flagged_usd AS base_flagged_usd,
     t.quarantined_usd,
+    b.quarantined_usd AS base_quarantined_usd,
     t.is_unsafe OR coalesce(b.is_unsafe, false) AS is_unsafe,
     NOT coalesce(g.is_incomplete, false) AS is_complete,
     coalesce(g.is_stale, false) AS is_stale

@@ -1,29 +1,68 @@
--- en: Who would be first by growth rate under other rules of eligibility
--- id: Siapa yang menjadi pertama menurut laju pertumbuhan dengan aturan kelayakan lain
+-- en: Who would be first by growth rate under other rules of eligibility, or with other values
+-- id: Siapa yang menjadi pertama menurut laju dengan aturan kelayakan atau nilai lain
 -- grain: basis, scope_code, league, period_kind, period_end, baseline, eligibility_rule
 -- `none` asks for complete figures and a base above zero only; the others for the floor and the
 -- number of exporters as set, no dominant exporter, and at least that share of the scope's base.
+-- The last two ask what is set, of values without what carries a warning, or with what can be read
+-- of the quarantined, in both periods; exporters and dominance are judged on the values in force.
 WITH rule (eligibility_rule, base_share_pct) AS (
     VALUES ('none', NULL), ('with b = 0 %', 0.00), ('with b = 0.05 %', 0.05),
         ('with b = 0.1 %', 0.10), ('with b = 0.5 %', 0.50), ('with b = 1 %', 1.00)
+    UNION ALL
+    SELECT unnest(['without flagged', 'with quarantined']), base_share_pct FROM core.setting
 ),
 ranking AS (
     SELECT DISTINCT basis, scope_code, league, period_kind, period_end, baseline FROM core.growth
 ),
-eligible AS (
-    SELECT g.*, u.eligibility_rule, round(g.growth_pct, 6) AS rounded_pct
+valued AS (
+    SELECT
+        g.basis,
+        g.scope_code,
+        g.league,
+        g.period_kind,
+        g.period_end,
+        g.baseline,
+        g.region_code,
+        u.eligibility_rule,
+        u.base_share_pct,
+        CASE u.eligibility_rule
+            WHEN 'without flagged' THEN g.fob_usd - g.flagged_usd
+            WHEN 'with quarantined' THEN g.fob_usd + g.quarantined_usd
+            ELSE g.fob_usd
+        END::DECIMAL(18, 2) AS fob_usd,
+        CASE u.eligibility_rule
+            WHEN 'without flagged' THEN g.base_fob_usd - g.base_flagged_usd
+            WHEN 'with quarantined' THEN g.base_fob_usd + g.base_quarantined_usd
+            ELSE g.base_fob_usd
+        END::DECIMAL(18, 2) AS base_fob_usd,
+        CASE u.eligibility_rule
+            WHEN 'without flagged' THEN g.scope_base_usd - g.scope_base_flagged_usd
+            WHEN 'with quarantined' THEN g.scope_base_usd + g.scope_base_quarantined_usd
+            ELSE g.scope_base_usd
+        END::DECIMAL(18, 2) AS scope_base_usd,
+        g.floor_usd,
+        coalesce(least(g.exporters, g.base_exporters) >= s.min_exporters, true)
+            AND NOT g.is_unsafe AS is_many
     FROM core.growth AS g
     CROSS JOIN core.setting AS s
-    JOIN rule AS u
-        ON u.eligibility_rule = 'none'
+    CROSS JOIN rule AS u
+    WHERE g.is_complete AND NOT g.is_unallocated
+),
+eligible AS (
+    SELECT
+        *,
+        100.0 * (fob_usd - base_fob_usd)::DOUBLE / nullif(base_fob_usd, 0)::DOUBLE AS growth_pct,
+        round(growth_pct, 6) AS rounded_pct
+    FROM valued
+    WHERE base_fob_usd > 0 AND (
+        eligibility_rule = 'none'
         OR (
-            g.base_fob_usd >= 0.01 * u.base_share_pct::DECIMAL(20, 4) * g.scope_base_usd
-            AND g.base_fob_usd >= g.floor_usd
-            AND coalesce(least(g.exporters, g.base_exporters) >= s.min_exporters, true)
-            AND g.fob_usd <> 0
-            AND NOT g.is_unsafe
+            is_many
+            AND fob_usd <> 0
+            AND base_fob_usd >= floor_usd
+            AND base_fob_usd >= 0.01 * base_share_pct::DECIMAL(20, 4) * scope_base_usd
         )
-    WHERE g.is_complete AND NOT g.is_unallocated AND g.base_fob_usd > 0
+    )
 ),
 first AS (
     SELECT
