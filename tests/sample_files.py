@@ -88,7 +88,9 @@ def counted(made: Sample) -> list[tuple[Row, Decimal]]:
     counts = {
         key: row
         for key, row in found.items()
-        if row["status_pengajuan"] in COUNTING and row["jenis_pengajuan"] != "Duplikat"
+        if row["status_pengajuan"] in COUNTING
+        and row["jenis_pengajuan"] != "Duplikat"
+        and not {row["fob_peb"], row["fob_dokumen"], row["fob_invoice"]} <= NOTHING
     }
     replaced = {row["no_ska_diganti"] for row in counts.values()} - NOTHING
     first_month = {row["no_ska"]: moment(row["tgl_terbit"])[:2] for row in found.values()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
+from math import ceil, exp, log
 from typing import Any
 
 import pytest
@@ -258,7 +259,10 @@ UP_TO_VALUE = tuple(
         "certificate_value",
     )
 )
-UP_TO_LINE = (*UP_TO_VALUE, "core.certificate_line", "core.certificate")
+UP_TO_LINE = (
+    *(*UP_TO_VALUE, "core.certificate_line", "core.certificate"),
+    *("core.unit_value_band", "core.unit_value_outlier"),
+)
 
 
 def valued(con: duck.Connection, *rows: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -279,6 +283,10 @@ def valued(con: duck.Connection, *rows: dict[str, Any]) -> list[tuple[Any, ...]]
         ({"kind": "duplicate"}, "duplicate"),
         ({"currency_code": "XAF"}, "no_rate"),
         ({"currency_code": "EUR", "peb_on": "2019-12-31"}, "no_rate"),
+        ({"fob_document": None}, "no_value"),
+        ({"fob_document": 0, "currency_code": None}, "no_value"),
+        ({"fob_document": None, "fob_invoice": 1, "is_third_country": True}, "no_value"),
+        ({"fob_document": None, "kind": "duplicate"}, "duplicate"),
         ({"kind": None}, None),
         ({"status": "withdrawal_requested"}, None),
     ],
@@ -677,6 +685,9 @@ def test_flags(con: duck.Connection) -> None:
         ),
         line("0000007/BGR/2024", office_name="Kota Depok", replaces_ska_number=N8),
         line("0000009/BGR/2024", kind="replacement", replaces_ska_number="0000001/DPK/2024"),
+        # A PEB of one's own that says more than the document by over 1 %, and by just 1 %.
+        line("0000010/BGR/2024", peb_number="10", peb_on="2024-01-10", fob_peb="1010.01"),
+        line("0000011/BGR/2024", peb_number="11", peb_on="2024-01-10", fob_peb="1010.00"),
         # A loop.
         line(N8, replaces_ska_number="0000007/BGR/2024", issued_on="2024-01-02"),
     )
@@ -696,4 +707,36 @@ def test_flags(con: duck.Connection) -> None:
         ("0000007/BGR/2024", "office_differs", "warning"),
         (N8, "chain_loop", "warning"),
         ("0000009/BGR/2024", "replaces_elsewhere", "warning"),
+        ("0000010/BGR/2024", "peb_differs", "warning"),
+    ]
+
+
+def test_unit_values_far_out_of_their_subheading_s_range(con: duck.Connection) -> None:
+    """Worth 100, 110 … 390 US$ per kg, twice 7 kg each; lines 61 on: what is tried."""
+    tried = [("940360", 7, "1100.00"), ("940360", 7, "1500000.00"), ("940360", 7, "0.01"),
+             ("940360", None, "9.00"), ("940360", 0, "9.00"), ("610910", 7, "1500000.00"),
+             ("9403600000", 1, "200000.00"), (None, 7, "1500000.00")]  # fmt: skip
+    plain = [("94036090", 7, f"{700 + 70 * (n % 30)}.00") for n in range(60)]
+    rows = [
+        line(f"{n:07}/BGR/2024", hs_code=hs, net_kg=kg, fob_document=usd, line_fob=usd)
+        for n, (hs, kg, usd) in enumerate([*plain, *tried], 1)
+    ]
+    alike = [line(f"{n:07}/BGR/2024", hs_code="620342") for n in range(101, 131)]
+    # Alike but one: no distance between the quartiles, so nothing can be said.
+    alike[0] |= {"fob_document": 9, "line_fob": 9}
+    few = [line(f"{n:07}/BGR/2024", hs_code="090111", line_fob=n * n, fob_document=n * n)
+           for n in range(201, 230)]  # fmt: skip
+    uncounted = line("0000300/BGR/2024", net_kg=7, fob_document=9**9, status="withdrawn")
+    lines(con, *rows, *alike, *few, uncounted)
+    prices = sorted([100 + 10 * (n % 30) for n in range(60)] + [1100 / 7, 1.5e6 / 7, 0.01 / 7, 2e5])
+    q1, q3 = log(prices[ceil(len(prices) * 0.25) - 1]), log(prices[ceil(len(prices) * 0.75) - 1])
+    ((hs6, count, low, high),) = result(con, "core.unit_value_band")
+    assert (hs6, count) == ("940360", 64)
+    assert low == pytest.approx(exp(q1 - 3 * (q3 - q1)), rel=1e-6)
+    assert high == pytest.approx(exp(q3 + 3 * (q3 - q1)), rel=1e-6)
+    far_out = [(f"{n:07}/BGR/2024", "940360") for n in (62, 63, 67)]
+    assert result(con, "core.unit_value_outlier", "certificate_key, hs6") == far_out
+    table(con, "stage.row_rule", "rule_name VARCHAR, severity VARCHAR", [])
+    assert result(con, "core.certificate_flag", "certificate_key, rule_name, severity") == [
+        (number, "unit_value", "warning") for number, _ in far_out
     ]

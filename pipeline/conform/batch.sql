@@ -22,7 +22,8 @@ WITH certificate AS (
         count(line_number) <> count(DISTINCT line_number) AS has_double,
         count(line_fob) < count(*) OR is_close(
             sum(line_fob), coalesce(nullif(max(fob_document), 0), nullif(max(fob_peb), 0))
-        ) AS sum_agrees
+        ) AS sum_agrees,
+        bool_and(may_lack_fob) AS may_lack_fob
     FROM line
     WHERE is_split
     GROUP BY delivery_no, certificate_key
@@ -30,6 +31,7 @@ WITH certificate AS (
 odd_certificate AS (
     SELECT * FROM certificate
     WHERE is_shared OR odd_column IS NOT NULL OR has_double OR NOT sum_agrees
+        OR may_lack_fob
 ),
 double AS (
     SELECT delivery_no, certificate_key, line_number
@@ -40,7 +42,14 @@ double AS (
     HAVING count(*) > 1
 )
 SELECT
-    l.*,
+    l.* EXCLUDE (may_lack_fob)
+        REPLACE (
+            l.ok_fob_present OR coalesce(c.may_lack_fob, false) AS ok_fob_present,
+            -- Nothing is valued, so nothing needs a currency.
+            l.ok_currency_known OR coalesce(l.currency_code IS NULL AND c.may_lack_fob, false)
+                AS ok_currency_known
+        ),
+    l.ok_fob_present OR NOT coalesce(c.may_lack_fob, false) AS ok_fob_not_stated,
     NOT coalesce(c.is_shared, false) AS ok_number_unique,
     c.odd_column IS NULL AS ok_header_agrees,
     c.odd_column AS at_header_agrees,

@@ -9,6 +9,9 @@ WITH input AS (
         r.delivery_no,
         d.delivery_id,
         d.known_on,
+        -- A day of tolerance: clocks and zones differ. Moments are in UTC.
+        (d.known_on + 2)::TIMESTAMP - getvariable('utc_offset') AS too_late_at,
+        d.office_code AS sender_code,
         coalesce(o.line, r.rowid - d.first_row + 2)::INTEGER AS line,
         o.record IS NULL AS is_split,
         text_of(r.application_number) AS application_number,
@@ -60,6 +63,8 @@ typed AS (
         i.row_id,
         i.delivery_no,
         i.known_on,
+        i.too_late_at,
+        i.sender_code,
         i.is_split,
         i.delivery_id,
         i.line,
@@ -131,7 +136,15 @@ stated AS (
         regexp_full_match(ska_number, '[0-9]{7}/[A-Z0-9]{2,5}/[0-9]{4}') AS is_number,
         regexp_full_match(hs_code, '[0-9]{6,10}')
             AND hs_code[:2] BETWEEN '01' AND '97' AND hs_code[:2] <> '77' AS is_hs_code,
+        coalesce(peb_on, issued_on) AS declared_on,
+        CASE WHEN regexp_full_match(application_number, '[A-Z]{2}[0-9]{12}')
+            THEN TRY_CAST(
+                application_number[3:6] || '-' || application_number[7:8] || '-'
+                || application_number[9:10] AS DATE
+            )
+        END AS applied_on,
         least(fob_peb, fob_invoice, fob_document, line_fob) AS least_fob,
+        NOT (has_fob_peb OR has_fob_invoice OR has_fob_document OR has_line_fob) AS is_without_fob,
         CASE
             WHEN has_fob_peb AND fob_peb IS NULL THEN 'fob_peb'
             WHEN has_fob_invoice AND fob_invoice IS NULL THEN 'fob_invoice'
@@ -141,14 +154,21 @@ stated AS (
         CASE
             WHEN has_net_kg AND net_kg IS NULL THEN 'net_kg'
             WHEN has_gross_kg AND gross_kg IS NULL THEN 'gross_kg'
-        END AS at_weight_readable
+        END AS at_weight_readable,
+        CASE
+            WHEN registered_at >= too_late_at THEN 'registered_at'
+            WHEN processed_at >= too_late_at THEN 'processed_at'
+            WHEN sent_at >= too_late_at THEN 'sent_at'
+            WHEN peb_on > known_on + 1 THEN 'peb_on'
+        END AS at_dates_not_future
     FROM typed
 )
 SELECT
     s.* EXCLUDE (
-        known_on, has_status_at, has_issued_on, has_nib, has_npwp, has_fob_peb, has_fob_invoice,
-        has_fob_document, has_line_fob, has_net_kg, has_gross_kg, is_counting, was_issued,
-        is_third, is_number, is_hs_code, least_fob
+        known_on, too_late_at, sender_code, has_status_at, has_issued_on, has_nib, has_npwp,
+        has_fob_peb, has_fob_invoice, has_fob_document, has_line_fob, has_net_kg, has_gross_kg,
+        is_counting, was_issued, is_third, is_number, is_hs_code, declared_on, applied_on,
+        least_fob, is_without_fob
     ),
     -- A record that can't be split has no status to judge.
     CASE WHEN s.is_split THEN s.status ELSE 'not split' END AS stated_status,
@@ -158,6 +178,7 @@ SELECT
     coalesce(s.is_number, true) AS ok_number_format,
     CASE WHEN s.has_status_at THEN s.status_at IS NOT NULL ELSE NOT s.was_issued END
         AS ok_status_at_readable,
+    coalesce(s.status_at < s.too_late_at, true) AS ok_status_at_not_future,
     CASE WHEN s.has_issued_on THEN s.issued_on IS NOT NULL ELSE NOT s.is_counting END
         AS ok_issued_on_readable,
     coalesce(s.issued_on BETWEEN DATE '1990-01-01' AND s.known_on, true)
@@ -183,13 +204,11 @@ SELECT
     CASE WHEN s.currency_code IS NULL THEN NOT s.is_counting ELSE u.currency_code IS NOT NULL END
         AS ok_currency_known,
     -- warning
-    s.application_number IS NULL OR (
-        regexp_full_match(s.application_number, '[A-Z]{2}[0-9]{12}')
-        AND TRY_CAST(
-            s.application_number[3:6] || '-' || s.application_number[7:8] || '-'
-            || s.application_number[9:10] AS DATE
-        ) IS NOT NULL
-    ) AS ok_application_number_format,
+    s.application_number IS NULL OR s.applied_on IS NOT NULL AS ok_application_number_format,
+    coalesce(s.applied_on <= s.issued_on, true) AND coalesce(s.applied_on <= s.known_on + 1, true)
+        AS ok_application_number_date,
+    coalesce(NOT s.is_number OR split_part(s.ska_number, '/', 2) = s.sender_code, true)
+        AS ok_number_office_match,
     coalesce(NOT s.is_number OR right(s.ska_number, 4) = year(s.issued_on)::VARCHAR, true)
         AS ok_number_year_match,
     coalesce(s.kind NOT IN ('replacement', 'duplicate'), true)
@@ -210,6 +229,10 @@ SELECT
         )
         ELSE s.has_nib END AS ok_npwp_format,
     NOT s.is_split OR coalesce(s.is_hs_code, false) AS ok_hs_format,
+    coalesce(
+        NOT s.is_hs_code OR h.subheading IS NOT NULL
+        OR s.declared_on <= getvariable('hs_2017_until'), true
+    ) AS ok_hs_in_force,
     s.at_weight_readable IS NULL AS ok_weight_readable,
     coalesce(s.net_kg <= s.gross_kg, true) AS ok_net_le_gross,
     -- A PEB may cover several certificates, also of other deliveries: its total may be larger.
@@ -230,12 +253,23 @@ SELECT
     coalesce(s.issued_on - s.exported_on BETWEEN -30 AND 365, true) AS ok_export_window,
     coalesce(s.issued_on >= (s.registered_at + getvariable('utc_offset'))::DATE, true)
         AS ok_issued_after_registered,
+    s.at_dates_not_future IS NULL AS ok_dates_not_future,
+    -- On a form that shows the value only where it decides the origin; batch.sql asks all lines.
+    coalesce(
+        f.is_fob_by_rvc AND s.is_without_fob AND s.origin_criterion NOT ILIKE '%RVC%', false
+    ) AS may_lack_fob,
     -- info
     coalesce(
         s.status NOT IN ('verification', 'revision_requested', 'in_process', 'rejected'), true
     ) OR (s.ska_number IS NULL AND NOT s.has_issued_on) AS ok_number_without_issue,
+    coalesce(
+        NOT s.is_hs_code OR h.subheading IS NOT NULL
+        OR s.declared_on NOT BETWEEN getvariable('hs_2022_from') AND getvariable('hs_2017_until'),
+        true
+    ) AS ok_hs_old_version,
     s.at_tick_known IS NULL AS ok_tick_known,
     NOT has('peb_on') OR (s.peb_number IS NULL) = (s.peb_on IS NULL) AS ok_peb_complete
 FROM stated AS s
 LEFT JOIN currency AS u ON u.currency_code = s.currency_code
 LEFT JOIN form AS f ON f.form_code = s.form_code
+LEFT JOIN hs_subheading AS h ON h.subheading = s.hs_code[1:6]

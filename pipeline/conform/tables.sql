@@ -143,8 +143,10 @@ CREATE TABLE layout_column (layout VARCHAR, source_name VARCHAR, column_name VAR
 CREATE TABLE country (spelling VARCHAR, country_code VARCHAR);
 CREATE TABLE currency (currency_code VARCHAR);
 CREATE TABLE form (
-    form_code VARCHAR, is_preferential BOOLEAN, partner_codes VARCHAR[], starts_on DATE
+    form_code VARCHAR, is_preferential BOOLEAN, partner_codes VARCHAR[], starts_on DATE,
+    is_fob_by_rvc BOOLEAN
 );
+CREATE TABLE hs_subheading (subheading VARCHAR); -- of HS 2022
 
 -- What the row suite found: one row per record and rule; column_name is the conformed name.
 CREATE TABLE finding (

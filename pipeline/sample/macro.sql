@@ -36,6 +36,10 @@ CREATE MACRO shipment_gap(root) AS CASE
   ELSE below(root, 'gap', 15) - 4
 END;
 
+CREATE MACRO criterion(goods, number) AS [
+  'PE', 'RVC', 'CTC', 'CTH', 'CTSH', 'SP', 'PSR', 'WO'
+][1 + below(goods * 16 + number, 'criterion', 8)];
+
 CREATE MACRO is_counting(status) AS status IN ('Diterbitkan', 'Pengajuan Cabut SKA');
 CREATE MACRO has_number(status) AS is_counting(status) OR status = 'Pencabutan';
 

@@ -10,10 +10,11 @@ WITH latest AS (
 ),
 
 counted AS (
-  -- Duplicates (link 3) and the same goods again (4) count zero.
+  -- Duplicates (link 3), the same goods again (4) and what states no value count zero.
   SELECT *
   FROM latest
   WHERE is_counting(final_status) AND NOT is_quarantined AND link NOT IN (3, 4)
+    AND rule IS DISTINCT FROM 'fob_not_stated'
 ),
 
 standing AS (

@@ -61,7 +61,8 @@ header AS (
       ELSE nothing(id, 'blank') END AS serial_blangko,
     CASE WHEN is_without_peb THEN nothing(id, 'no_peb')
       ELSE format('{:06d}', peb_serial) END AS no_peb,
-    exported_on - below(root, 'PEB date', 4) AS peb_date,
+    -- Nobody declares after the first certificate that names the declaration.
+    exported_on - greatest(below(root, 'PEB date', 4), -shipment_gap(root)) AS peb_date,
     CASE WHEN is_without_peb THEN nothing(id, 'tgl_peb')
       WHEN pattern = 0 THEN tanggal(peb_date) ELSE CAST(peb_date AS VARCHAR) END AS tgl_peb,
     CASE WHEN is_without_peb THEN nothing(id, 'kantor_pabean')
@@ -108,12 +109,18 @@ head AS (
         nothing(id, 'no issue date')
       ][1 + below(id, 'unreadable', 3)]
       WHEN 'issued_on_not_future' THEN '28 Desember ' || year(version_at)
+      -- After every extract, also a second one.
+      WHEN 'status_at_not_future' THEN waktu(version_status_at + INTERVAL 400 DAY, pattern)
       WHEN 'fob_present' THEN nothing(id, 'no total')
+      WHEN 'fob_not_stated' THEN nothing(id, 'no total')
       WHEN 'currency_known' THEN ['US$', 'USDX', '-'][1 + below(id, 'currency', 3)]
       WHEN 'header_agrees' THEN waktu(version_status_at + INTERVAL 1 MINUTE, pattern)
       WHEN 'line_unique' THEN '1'
       WHEN 'application_number_format' THEN ['I' || substr(no_aju, 3),
         substr(no_aju, 1, 6) || '1331' || substr(no_aju, 11)][1 + below(id, 'aju', 2)]
+      WHEN 'application_number_date' THEN 'ZA'
+        || strftime(version_at + INTERVAL 400 DAY, '%Y%m%d') || substr(no_aju, 11)
+      WHEN 'number_office_match' THEN format('9{:06d}/DIT/{}', root % 1000000, serial_year)
       -- Twenty years back: no other certificate of the sample has that number.
       WHEN 'number_year_match' THEN format('{:07d}/{}/{}', serial, office, serial_year - 20)
       WHEN 'replacement_named' THEN 'Perubahan'
@@ -124,6 +131,9 @@ head AS (
         ELSE substr(npwp, 2)
       END
       WHEN 'hs_format' THEN ['77011000', '8471'][1 + below(id, 'hs', 2)]
+      -- Jackets and telephone parts of HS 2017.
+      WHEN 'hs_in_force' THEN '62019990'
+      WHEN 'hs_old_version' THEN '85177000'
       WHEN 'weight_readable' THEN '12 koli'
       WHEN 'net_le_gross' THEN '0,001'
       WHEN 'totals_agree' THEN usd(cents * 3)
@@ -134,6 +144,7 @@ head AS (
       WHEN 'load_port_in_indonesia' THEN 'SGSIN, Singapore'
       WHEN 'export_window' THEN strftime(version_at - INTERVAL 400 DAY, '%Y-%m-%d')
       WHEN 'issued_after_registered' THEN waktu(version_at + INTERVAL 2 DAY, pattern)
+      WHEN 'dates_not_future' THEN strftime(version_at + INTERVAL 400 DAY, '%Y-%m-%d %H:%M:%S')
       WHEN 'number_without_issue'
         THEN format('9{:06d}/{}/{}', root % 1000000, office, serial_year)
       WHEN 'tick_known' THEN 'Mungkin'
@@ -164,8 +175,7 @@ item AS (
       WHEN 1 THEN hs8 || '00' ELSE hs8 END AS kode_hs,
     CASE WHEN rule IS NULL THEN quoted ELSE plain END AS uraian_barang,
     unit_code AS satuan,
-    ['PE', 'RVC', 'CTC', 'CTH', 'CTSH', 'SP', 'PSR', 'WO']
-      [1 + below(goods_id * 16 + number, 'criterion', 8)] AS kriteria_asal,
+    criterion(goods_id, number) AS kriteria_asal,
     usd(line_cents) AS fob_barang,
     greatest(10, line_cents * (700 + below(goods_id * 16 + number, 'price', 600))
       // usd_cent_per_kg) AS net_grams,

@@ -51,6 +51,14 @@ flag AS (
     UNION ALL
     SELECT DISTINCT certificate_key, 'peb_exceeded' FROM exceeded
     UNION ALL
+    -- Nobody else draws on the PEB, and yet it says more than the certificate.
+    SELECT certificate_key, 'peb_differs'
+    FROM counted
+    WHERE value_source = 'peb' AND NOT is_third_country
+        AND fob_peb > 1.01 * greatest(fob_document, fob_invoice)
+    UNION ALL
+    SELECT DISTINCT certificate_key, 'unit_value' FROM core.unit_value_outlier
+    UNION ALL
     SELECT certificate_key, 'value_from_shared_peb' FROM counted WHERE value_source = 'peb_part'
     UNION ALL
     SELECT certificate_key, trouble FROM core.certificate_chain WHERE trouble IS NOT NULL

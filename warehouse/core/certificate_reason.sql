@@ -12,6 +12,8 @@ WITH version AS (
         kind,
         issued_on,
         currency_code,
+        coalesce(fob_peb, fob_document, CASE WHEN NOT is_third_country THEN fob_invoice END)
+            IS NULL AS is_without_value,
         CASE WHEN currency_code <> 'USD' THEN coalesce(peb_on, issued_on) END AS rate_on
     FROM core.certificate_version
     WHERE state = 'current'
@@ -36,6 +38,7 @@ SELECT
             CASE
                 WHEN v.kind = 'duplicate' THEN 'duplicate'
                 WHEN NOT c.is_counted THEN 'replaced'
+                WHEN v.is_without_value THEN 'no_value'
                 WHEN v.currency_code = 'USD' OR v.rate_on <= r.valid_until THEN NULL
                 ELSE 'no_rate'
             END
