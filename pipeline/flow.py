@@ -301,7 +301,7 @@ def _build(request: Facts) -> Facts:
 def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
     """What is wrong with the deliveries, in a form that can be compared between builds: those
     refused, and those of which anything stands in quarantine."""
-    found = con.execute("SELECT DISTINCT delivery_id FROM core.quarantine_line").fetchall()
+    found = {*con.execute("SELECT DISTINCT delivery_id FROM core.quarantine_line").fetchall()}
     return sorted(
         f"{v['delivery_id']} {v['verdict']} {v['quarantined_records']}"
         for v in verdicts

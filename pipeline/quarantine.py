@@ -21,8 +21,7 @@ WANTED = """
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which quarantined records are meant; None leaves a thing open. `delivery` may be its slice;
-    of a record that `rule` or `certificate` names, the whole certificate isn't meant along."""
+    """Which quarantined records are meant; None leaves a thing open, `delivery` may be a slice."""
 
     office: str | None = None
     month: str | None = None
@@ -88,17 +87,21 @@ def records(wanted: Wanted) -> list[Row]:
                 coalesce(d.extracted_at, d.landed_at) AS known_at,
                 [{{
                     rule_name: f.rule_name, column_name: f.column_name, value: f.value,
-                    note_id: n.note_id[f.rule_name], note_en: n.note_en[f.rule_name]
+                    note_id: n.note_id[suite || f.rule_name],
+                    note_en: n.note_en[suite || f.rule_name]
                 }} FOR f IN findings] AS findings
             FROM core.quarantine_line AS q
-            JOIN core.delivery AS d USING (delivery_id, office_code, slice_code)
+            JOIN (
+                SELECT *, CASE grain WHEN 'aggregate' THEN 'aggregate ' ELSE 'row ' END AS suite
+                FROM core.delivery
+            ) AS d USING (delivery_id, office_code, slice_code)
             CROSS JOIN (
-                SELECT map(list(rule_name), list(note_id)) AS note_id,
-                    map(list(rule_name), list(note_en)) AS note_en
+                SELECT map(list(rule), list(note_id)) AS note_id,
+                    map(list(rule), list(note_en)) AS note_en
                 FROM (
-                    SELECT rule_name, note_id, note_en FROM meta.check_result
-                    WHERE suite_name IN ('row', 'aggregate')
-                    UNION ALL SELECT 'sibling', $sibling_id, $sibling_en
+                    SELECT suite_name || ' ' || rule_name AS rule, note_id, note_en
+                    FROM meta.check_result
+                    UNION ALL SELECT 'row sibling', $sibling_id, $sibling_en
                 )
             ) AS n
             WHERE {WANTED}

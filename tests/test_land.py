@@ -67,6 +67,7 @@ def test_bytes_and_manifest_are_kept_as_they_came(arrive: Arrive) -> None:
         "layout": "eska_v2",
         "refusal": None,
         "forced": False,
+        "resubmits": None,
     }
     assert store.landings("eska", "BGR_2024-09") == [landing]
 
