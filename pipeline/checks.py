@@ -41,6 +41,10 @@ FLAGGED = """
     FROM flag
     GROUP BY rule_name
 """
+RESULTS = """
+    FROM meta.check_result
+    ORDER BY suite_name, unexpected = 0, severity <> 'critical', severity = 'info', rule_name
+"""
 Row = dict[str, Any]
 Examples = dict[tuple[str, str], list[str]]  # by suite and rule
 
@@ -55,7 +59,7 @@ def write(
     """Write checks.html into a build's folder while its database is open; `facts`: build.json."""
     examples = _of_rows(con, verdicts) | _of_deliveries(verdicts) | _of_tables(con, checks)
     earlier = [_shares(release) for release in releases.every("internal")[-EARLIER:]]
-    rows = duck.rows(con, "FROM meta.check_result ORDER BY suite_name, rule_name")
+    rows = duck.rows(con, RESULTS)
     for row in rows:
         key = (row["suite_name"], row["rule_name"])
         row["share"] = _share(row)

@@ -13,7 +13,7 @@ from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
 import reference
-from golden import CELL, fourteen_months, table
+from golden import CELL, fourteen_months, result, table
 from pipeline import duck, load, models, rank, settings
 
 REGIONS = {
@@ -273,6 +273,49 @@ def test_figures_of_trillions_are_ranked() -> None:
     assert found == [(1, 200.0, False)] * 8
 
 
+GROWTH = """basis VARCHAR, scope_code VARCHAR, league VARCHAR, period_kind VARCHAR,
+    period_end DATE, baseline VARCHAR, region_code VARCHAR, is_unallocated BOOLEAN,
+    is_complete BOOLEAN, is_unsafe BOOLEAN, exporters BIGINT, base_exporters BIGINT,
+    fob_usd DECIMAL(18, 2), base_fob_usd DECIMAL(18, 2), flagged_usd DECIMAL(18, 2),
+    base_flagged_usd DECIMAL(18, 2), quarantined_usd DECIMAL(18, 2),
+    base_quarantined_usd DECIMAL(18, 2), floor_usd DECIMAL(18, 2), scope_base_usd DECIMAL(18, 2),
+    scope_base_flagged_usd DECIMAL(18, 2), scope_base_quarantined_usd DECIMAL(18, 2)"""
+
+
+def test_who_would_be_first_with_other_values() -> None:
+    """By hand. In force (floor 100): A 300/200 = +50 %, B 280/200 = +40 %, C's base 90 is too low.
+
+    Without flagged: A (300 − 60)/(200 − 0) = +20 %, so B. With quarantined: C (200 + 0)/(90 + 10)
+    = +100 % reaches the floor, so C, of three. D has two exporters, whatever its value.
+    """
+    key = ("domicile", "32", "all", "year", "2023-12-31", "prev_year")
+    scope = (100, 560, 0, 10)  # floor, scope's base, flagged and quarantined of it
+    with duck.connect() as con:
+        table(con, "core.growth", GROWTH, [
+            (*key, "3201", False, True, False, 5, 5, 300, 200, 60, 0, 0, 0, *scope),
+            (*key, "3216", False, True, False, 5, 5, 280, 200, 0, 0, 0, 0, *scope),
+            (*key, "3271", False, True, False, 5, 5, 200, 90, 0, 0, 0, 10, *scope),
+            (*key, "3276", False, True, False, 2, 5, 900, 70, 0, 0, 500, 100, *scope),
+            (*key, "3202", False, False, False, 5, 5, 900, 200, 0, 0, 0, 0, *scope),
+            (*key, "3299", True, True, False, 5, 5, 900, 200, 0, 0, 0, 0, *scope),
+        ])  # fmt: skip
+        setting = "base_share_pct DECIMAL(20, 4), min_exporters INTEGER"
+        table(con, "core.setting", setting, [("0.1", 3)])
+        names = [(code, code) for code in ("3201", "3216", "3271")]
+        table(con, "core.region", "region_code VARCHAR, region_name VARCHAR", names)
+        found = result(
+            con,
+            "mart.rule_sensitivity",
+            "eligibility_rule, base_share_pct, region_code, growth_pct, base_fob_usd, "
+            "eligible_regions",
+        )
+    lines = {row[0]: row[1:] for row in found}
+    assert lines["none"] == (None, "3276", pytest.approx(100 * 830 / 70), "70.00", 4)
+    assert lines["with b = 0.1 %"] == (0.1, "3201", 50.0, "200.00", 2)
+    assert lines["without flagged"] == (0.1, "3216", 40.0, "200.00", 2)
+    assert lines["with quarantined"] == (0.1, "3271", 100.0, "100.00", 3)
+
+
 # --- a whole build -----------------------------------------------------------------------------
 
 ALLOWED = ("VARCHAR", "BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DATE", "TIMESTAMP")
@@ -374,6 +417,14 @@ def test_unsafe_values_are_hidden_and_totals_stay(con: duck.Connection) -> None:
             (SELECT sum(fob_usd) FROM core.exporter_month WHERE month = DATE '2024-02-01')"""
     ).fetchall()
     assert total == counted > 0
+
+
+def test_what_flagged_or_set_aside_value_would_change_is_not_public(con: duck.Connection) -> None:
+    query = "SELECT DISTINCT eligibility_rule FROM {}.rule_sensitivity"
+    rules = [{row[0] for row in con.execute(query.format(schema)).fetchall()}
+             for schema in ("mart", "public")]  # fmt: skip
+    assert rules[0] - rules[1] == {"without flagged", "with quarantined"}
+    assert len(rules[1]) == 6
 
 
 def test_labels(con: duck.Connection) -> None:

@@ -196,7 +196,7 @@ def test_every_expectation_on_a_delivery(database: Path) -> None:
     assert found == expected
 
 
-@pytest.mark.parametrize("name", ["row", "aggregate", "delivery", "core", "mart"])
+@pytest.mark.parametrize("name", ["row", "aggregate", "delivery", "core", "mart", "movement"])
 def test_notes_say_what_to_do_in_both_languages(name: str) -> None:
     suite = json.loads((settings.ROOT / "expectations" / f"{name}.json").read_text("utf-8"))
     assert suite["expectations"]
