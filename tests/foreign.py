@@ -39,8 +39,8 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder, self.number = folder, 0
         self.con = duck.connect()
-        self.con.execute(conform.sql("tables"))
         self.con.execute(conform.sql("macros"))
+        self.con.execute(conform.sql("tables"))
 
     def __call__(self, content: bytes, how: Layout, **facts: str) -> list[tuple[Any, ...]]:
         """(line, its values in the layout's order), by line; a broken record is (line, text)."""

@@ -24,8 +24,8 @@ Found = list[tuple[int, list[str] | None]]
 @pytest.fixture(scope="module")
 def con() -> Iterator[duck.Connection]:
     with duck.connect() as connection:
-        connection.execute(conform.sql("tables"))
         connection.execute(conform.sql("macros"))
+        connection.execute(conform.sql("tables"))
         yield connection
 
 

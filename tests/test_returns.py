@@ -20,6 +20,7 @@ from pipeline import (
     flow,
     layouts,
     ledger,
+    movement,
     quarantine,
     releases,
     resubmission,
@@ -94,6 +95,8 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def root(dirty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(dirty, tmp_path / "copy", symlinks=True)
     use(monkeypatch, tmp_path / "copy")
+    # Of so few certificates one moves a month by more than a tenth: that gate has its own tests.
+    monkeypatch.setattr(movement, "found", lambda *_: ({}, {}))
     return tmp_path / "copy"
 
 
