@@ -37,6 +37,7 @@ USAGE = {"bad_month", "bad_range", "future_month", "unknown_feed", "no_reason", 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(quarantine_cli.app, name="quarantine")
 app.add_typer(layout_check.app, name="layout")
+
 RANKING_COLUMNS = [
     "growth_pct_rank",
     "region_name",
