@@ -1,7 +1,5 @@
 """`ipska layout check` and `guess`: see what a layout makes of a file before a feed uses it."""
 
-import json
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -11,6 +9,7 @@ import typer
 from pipeline import duck, guess, judging, store
 from pipeline.layouts import load_layout
 from pipeline.messages import shown
+from pipeline.printing import Json, print_json
 
 app = typer.Typer(no_args_is_help=True, help="See what a layout makes of a file.")
 INNER = ("ok_", "at_", "row_id", "delivery_", "is_split", "stated_status")
@@ -87,12 +86,12 @@ def check_command(
     file: File,
     layout: Annotated[str, typer.Option(help="a name in seeds/layouts")],
     rows: Annotated[int, typer.Option(min=0, help="conformed rows to show")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="machine-readable output")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the first conformed rows and every problem; exit 1 when it would be refused."""
     found = check(file, layout, rows)
     if as_json:
-        sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=1, default=str) + "\n")
+        print_json(found)
     else:
         for line in _told(found):
             typer.echo(line)

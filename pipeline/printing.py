@@ -22,7 +22,8 @@ WIDE = out.options.update(width=1000)
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
+    """JSON for machines, in ASCII: a name's bidi and C1 control characters reach no terminal."""
+    sys.stdout.write(json.dumps(value, indent=1, default=str) + "\n")
 
 
 def print_table(title: str, rows: list[dict[str, Any]], columns: list[str]) -> None:

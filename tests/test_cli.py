@@ -107,3 +107,13 @@ def test_hostile_text_in_a_table_is_text(capsys: pytest.CaptureFixture[str]) -> 
     out = capsys.readouterr().out
     assert messages.shown(hostile) in out
     assert "\x1b" not in out
+
+
+def test_hostile_text_in_json_is_the_same_text_to_a_machine_and_none_to_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hostile = "\u202egnp.exe \x9b31m \x1b[31m Kab. Bogor – é"
+    printing.print_json([{"name": hostile}])
+    out = capsys.readouterr().out
+    assert json.loads(out) == [{"name": hostile}]
+    assert out.isascii() and "\x1b" not in out
