@@ -199,6 +199,7 @@ def test_a_verdict_says_it_all(judged: dict[str, Any]) -> None:
         "month": "2022-10",
         "last_month": "2022-10",
         "mode": "snapshot",
+        "resubmits": None,
         "layout": "eska_v2",
         "grain": "certificate_line",
         "region_set": None,
