@@ -292,7 +292,8 @@ def test_volume_bands_by_hand(data_root: Path) -> None:
     wild = [month_of("BKS", m, n) for m, n in enumerate([10, 20, 40, 10, 20, 40, 20], 1)]
     tiny = [month_of("CRB", m, 4) for m in range(1, 8)]
     early = deliver("BGR_2023-08", [], landed_at="2023-08-31T00:00:00+00:00")  # not over yet
-    verdicts = [*steady, month_of("BGR", 7, 13), early, *wild, *tiny]
+    idle = [month_of("DPK", m, 9 * (m == 7)) for m in range(1, 8)]  # no usual month, no band
+    verdicts = [*steady, month_of("BGR", 7, 13), early, *wild, *tiny, *idle]
     with built(verdicts) as con:
         found = {row["slice_code"]: row for row in duck.rows(con, "FROM core.delivery_check")}
     names = ("records", "certificates", "past_months", "records_low", "records_high")
@@ -302,6 +303,7 @@ def test_volume_bands_by_hand(data_root: Path) -> None:
     assert told["BGR_2023-08"] == (0, 0, None, None, None)
     assert told["BKS_2023-07"] == (20, 20, 6, 0, math.ceil(20 * 2 ** (6 * 1.4826)))
     assert told["CRB_2023-07"] == (4, 4, 6, 0, 81)
+    assert told["DPK_2023-07"] == (9, 9, None, None, None)
     assert found["BGR_2023-07"]["fob_usd_low"] == Decimal("13333.00")
     assert found["BGR_2023-07"]["fob_usd_high"] == Decimal("120000.00")
     assert found["BGR_2023-07"]["fob_usd"] == Decimal("13000.00"), "below its band"

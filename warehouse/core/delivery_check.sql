@@ -5,6 +5,7 @@
 -- median of the office's complete months among the 12 before (at least 6), times or divided by
 -- exp(6 × 1.4826 × MAD). Never narrower than a factor of 3, nor than six times what chance alone does
 -- to so few records (1/√n): a steady office is not reported for Idul Fitri, a tiny one not for luck.
+-- Where the median month is a nil return there is no usual volume, and no band.
 WITH delivery AS (
     SELECT
         d.delivery_id,
@@ -82,7 +83,7 @@ past AS (
         AND p.month >= n.month - INTERVAL 12 MONTH AND p.month < n.month
     WHERE n.is_whole_month AND p.is_whole_month
     GROUP BY n.delivery_id
-    HAVING count(*) >= 6
+    HAVING count(*) >= 6 AND median(p.records) > 0 AND median(p.fob_usd) > 0
 ),
 reach AS (
     SELECT
