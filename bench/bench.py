@@ -2,6 +2,7 @@
 
 `make bench`, or `python bench/bench.py --lines N --runs R`. Figures are medians over runs, floor
 and flow alternating; only the ratios can be compared between machines.
+`--only rows` measures the row suite instead.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import row_suite
 
 STAGES = ("floor", "extract", "validate", "build", "publish")
 FLOOR = """
@@ -62,12 +65,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", choices=["flow", "rows"], default="flow")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ipska-bench-") as folder:
         root = Path(folder)
         os.environ["IPSKA_DELIVERIES"] = str(root / "deliveries")
         os.environ["IPSKA_HOME"] = str(root / "data")
-        measure(root, given.lines, given.runs)
+        if given.only == "rows":
+            row_suite.measure(root, given.lines, given.runs)
+        else:
+            measure(root, given.lines, given.runs)
 
 
 def measure(root: Path, lines: int, runs: int) -> None:
