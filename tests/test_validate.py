@@ -206,7 +206,6 @@ def test_a_verdict_says_it_all(judged: dict[str, Any]) -> None:
         "landed_at": verdict["landed_at"],
         "extracted_at": "2022-11-05T01:00:00+00:00",
         "forced": False,
-        "resubmits": None,
         "rules_sha": validate.rules_sha("eska_v2"),
         "verdict": "accepted",
         "problems": [],
