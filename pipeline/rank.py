@@ -7,11 +7,6 @@ import numpy as np
 from pipeline import duck, models, rank_sets
 
 SEED = 20241011
-RANK_SET = """
-    basis VARCHAR, scope_code VARCHAR, league VARCHAR, period_kind VARCHAR, period_end DATE,
-    baseline VARCHAR, region_code VARCHAR, growth_pct_rank_low INTEGER,
-    growth_pct_rank_high INTEGER, share_first DOUBLE, may_be_first BOOLEAN
-"""
 # Each exporter of each ranked region with enough of them, in the newest ranking of each kind.
 AMOUNTS = """
     WITH newest AS (
@@ -38,7 +33,7 @@ AMOUNTS = """
 
 def rank(con: duck.Connection) -> None:
     """Make schemas mart, public and meta of a loaded build. Raises Problem `bad_model`."""
-    con.execute(f"CREATE SCHEMA stage; CREATE TABLE stage.rank_set ({RANK_SET})")
+    con.execute(f"CREATE SCHEMA stage; CREATE TABLE stage.rank_set ({rank_sets.TABLE})")
     duck.insert(con, "stage.rank_set", _rank_sets(con))
     models.materialise(con, "mart", "public", "meta")
     con.execute("DROP SCHEMA stage CASCADE")
@@ -49,7 +44,7 @@ def _rank_sets(con: duck.Connection) -> list[dict[str, object]]:
     draws, confidence = con.execute(
         "SELECT rank_set_draws, rank_set_confidence_pct FROM core.setting"
     ).fetchall()[0]
-    names = [column.split()[0] for column in RANK_SET.split(",")][:7]
+    names = [column.split()[0] for column in rank_sets.TABLE.split(",")][:7]
     rows = []
     for ranking, members in groupby(con.execute(AMOUNTS).fetchall(), key=lambda row: row[:6]):
         regions = {

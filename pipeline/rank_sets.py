@@ -13,6 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Amounts = NDArray[np.float64]
+# What rank writes of them: stage.rank_set, which mart.growth_ranking reads.
+TABLE = """
+    basis VARCHAR, scope_code VARCHAR, league VARCHAR, period_kind VARCHAR, period_end DATE,
+    baseline VARCHAR, region_code VARCHAR, growth_pct_rank_low INTEGER,
+    growth_pct_rank_high INTEGER, share_first DOUBLE, may_be_first BOOLEAN
+"""
 BLOCK = 4_000_000  # amounts gathered at once: 32 MB
 
 

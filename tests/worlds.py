@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import reference
 from golden import CELL, table
-from pipeline import duck, models, rank
+from pipeline import duck, models, rank_sets
 
 REGIONS = {
     "3201": ("kabupaten", "32"),
@@ -179,7 +179,7 @@ def ranked_by_sql(con: duck.Connection, world: reference.World) -> None:
         for row in world.quarantined
     ])  # fmt: skip
     models.materialise(con, "core", only=tuple(f"core.{name}" for name in FROM_THE_NECK))
-    table(con, "stage.rank_set", rank.RANK_SET, [])
+    table(con, "stage.rank_set", rank_sets.TABLE, [])
     models.materialise(con, "mart", only=tuple(f"mart.{name}" for name in MARTS))
 
 
