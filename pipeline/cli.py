@@ -5,7 +5,6 @@ something was newly rejected · 4 (plan) there is work to do.
 """
 
 import sys
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,16 +16,14 @@ from pipeline import (
     bounds_cli,
     builds,
     checks,
-    duck,
     flow,
     layout_check,
     ledger,
     publish,
     quarantine_cli,
-    rankings,
+    ranking_cli,
     releases,
     report,
-    seeds,
     store,
 )
 from pipeline import verify as verifying
@@ -40,59 +37,14 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__d
 app.add_typer(quarantine_cli.app, name="quarantine")
 app.add_typer(layout_check.app, name="layout")
 app.add_typer(bounds_cli.app, name="bounds")
-
-RANKING_COLUMNS = [
-    "growth_pct_rank",
-    "region_name",
-    "fob_usd",
-    "base_fob_usd",
-    "growth_usd",
-    "growth_pct",
-    "growth_usd_rank",
-    "contribution_pp",
-    "exporters",
-    "growth_status",
-]
-
+app.command()(ranking_cli.rank)
+app.command(name="explain")(ranking_cli.explain_region)
 Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
 Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default: all")]
 
 
-class Basis(StrEnum):
-    domicile = "domicile"
-    issuer = "issuer"
-    port = "port"
-    official = "official"
-
-
-class PeriodKind(StrEnum):
-    month = "month"
-    quarter = "quarter"
-    ytd = "ytd"
-    year = "year"
-    r12m = "r12m"
-
-
-class Baseline(StrEnum):
-    prev_period = "prev_period"
-    prev_year = "prev_year"
-    years_3 = "years_3"
-
-
-class League(StrEnum):
-    all = "all"
-    kota = "kota"
-    kabupaten = "kabupaten"
-    province = "province"
-
-
 class Accept(StrEnum):
     movement = "movement"
-
-
-class Audience(StrEnum):
-    internal = "internal"
-    public = "public"
 
 
 def main() -> None:
@@ -205,51 +157,6 @@ def status(as_json: Json = False) -> None:
                 out.print(f"  {checks.file_of(release['build_id'])}")
     if held := ledger.hold():
         out.print(f"publishing is held / penerbitan ditahan: {shown(held['reason'])}")
-
-
-@app.command()
-def rank(
-    scope: Annotated[
-        str | None, typer.Option(help="a scope_code of seeds/scope.csv; default: its first")
-    ] = None,
-    basis: Basis = Basis.domicile,
-    league: League = League.all,
-    period_kind: PeriodKind = PeriodKind.ytd,
-    period_end: Annotated[str | None, typer.Option(help="YYYY-MM-DD; default: newest")] = None,
-    baseline: Baseline = Baseline.years_3,
-    audience: Audience = Audience.internal,
-    as_json: Json = False,
-) -> None:
-    """The growth ranking of the current release, with the rule behind it."""
-    try:
-        end = date.fromisoformat(period_end) if period_end else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--period-end") from error
-    scope = scope or seeds.default_scope()
-    question = rankings.Question(scope, basis, league, period_kind, baseline, end)
-    with duck.connect(releases.database(audience), read_only=True) as con:
-        rows = rankings.answer(con, question)
-        rules = rankings.rules(con)
-        release_id, synthetic = con.execute(
-            "SELECT release_id, is_synthetic FROM meta.release"
-        ).fetchall()[0]
-    if as_json:
-        print_json({
-            "release": release_id,
-            "is_synthetic": synthetic,
-            "rule": {rule["rule_name"]: rule["rule_value"] for rule in rules},
-            "rows": [rankings.as_json(row) for row in rows],
-        })  # fmt: skip
-        return
-    first = rows[0]
-    mark = "DATA SINTETIS / SYNTHETIC DATA. " if synthetic else ""
-    title = (
-        f"{mark}{scope} {league}, {basis}, {first['period_start']} – {first['period_end']}, "
-        f"{baseline}, US$ FOB. {release_id}"
-    )
-    print_table(title, rows, RANKING_COLUMNS)
-    for rule in rules:
-        out.print(f"{rule['note_id']} · {rule['note_en']}: {rule['rule_value']} {rule['unit']}")
 
 
 @app.command()

@@ -40,6 +40,7 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "TimeZone": "UTC",
+        "enable_progress_bar": False,
     }
     for name, value in options.items():
         connection.execute(f"SET {name} = {literal(value)}")

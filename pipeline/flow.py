@@ -262,8 +262,22 @@ def build(request: Facts, validated: Facts) -> Facts:
         return _build(request)
 
 
-def _build(request: Facts) -> Facts:
-    verdicts = validating.validate(_all_landings())
+def build_as_of(moment: datetime) -> Facts:
+    """Make the build of what had landed by a moment, under the present rules.
+
+    Raises Problem `code_differs` when those are older than this program and don't fit it.
+    """
+    known = [landing for landing in _all_landings() if landing.landed_at <= moment]
+    try:
+        return _build({"run_id": ledger.new_run_id("as-of")}, known)
+    except duck.Error as error:
+        if isinstance(error, duck.FAULTS):
+            raise
+        raise Problem("code_differs", moment=moment.isoformat(), error=error) from error
+
+
+def _build(request: Facts, landings: list[store.Landing] | None = None) -> Facts:
+    verdicts = validating.validate(_all_landings() if landings is None else landings)
     if not verdicts:
         raise Problem("nothing_delivered")
     made_from = builds.fingerprint(verdicts)

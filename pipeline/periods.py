@@ -32,6 +32,10 @@ class Month:
         index = self.year * 12 + self.number - 1 + months
         return Month(index // 12, index % 12 + 1)
 
+    def __sub__(self, other: "Month") -> int:
+        """Months from the other to this one."""
+        return 12 * (self.year - other.year) + self.number - other.number
+
     @property
     def first_day(self) -> date:
         return date(self.year, self.number, 1)

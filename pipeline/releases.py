@@ -38,6 +38,14 @@ def database(audience: str) -> Path:
     return link(audience).resolve() / DATABASE
 
 
+def before(audience: str) -> Path | None:
+    """ekspor.duckdb of the release that the current one followed; None when it is gone."""
+    now = current(audience)
+    name = now and now["previous_release_id"]
+    file = store.home() / audience / "releases" / str(name) / DATABASE
+    return file if name and file.exists() else None
+
+
 def every(audience: str) -> list[dict[str, Any]]:
     """release.json of all releases that are kept, oldest first."""
     root = store.home() / audience / "releases"

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+RULES = ("seeds", "expectations", "warehouse")  # the trees that decide a result
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -51,6 +52,12 @@ class Settings(BaseSettings):
 def airflow_connection(name: str) -> str | None:
     """A connection as Airflow's environment variables hold it, so that both share one format."""
     return os.environ.get(f"AIRFLOW_CONN_{name.upper()}")
+
+
+def environment_of(rules: Path) -> dict[str, str]:
+    """The environment of a process that works under rules kept in rules/<sha>."""
+    trees = {f"IPSKA_{name.upper()}": str(rules / name) for name in RULES}
+    return {**os.environ, **trees}
 
 
 @cache

@@ -107,6 +107,17 @@ BREAKS = {
     "period_unique": ONE_MORE.format("mart.period"),
     "winner_keeps_without_flagged": OTHER_WINNER.format("without flagged"),
     "winner_keeps_with_quarantined": OTHER_WINNER.format("with quarantined"),
+    "margins_add_up": "UPDATE mart.growth_margin SET new_usd = new_usd + 0.01",
+    "margins_complete": "DELETE FROM mart.growth_margin WHERE region_code = '3276'",
+    "migration_moves_only": "UPDATE mart.growth_margin SET base_without_migration_usd = "
+    "base_without_migration_usd + 0.01 WHERE region_code = '3276'",
+    "drivers_add_up": "DELETE FROM mart.growth_driver WHERE dimension = 'form' "
+    "AND region_code = '3276'",
+    "shift_share_adds_up": "UPDATE mart.shift_share SET own_usd = own_usd + 0.01",
+    "bridge_adds_up": "UPDATE mart.basis_bridge SET fob_usd = fob_usd + 0.01",
+    "first_place_agrees": "UPDATE mart.first_place SET region_code = '3202'",
+    "rank_range_holds": f"UPDATE mart.growth_ranking SET growth_pct_rank_low = 2, "
+    f"growth_pct_rank_high = 1, share_first = 0 {RANKED}",
     "public_ranking_hides_unsafe": "UPDATE public.growth_ranking SET share_pct = 1 "
     "WHERE suppression = 'primary'",
     "public_month_hides_unsafe": "UPDATE public.region_month SET exporters = 1 "

@@ -72,7 +72,10 @@ def test_the_public_never_sees_the_office_tables() -> None:
     assert {model.schema for model in public} == {"public"}
     shown = {(model.published_schema, model.name) for model in internal}
     assert ("mart", "growth_ranking") in shown
-    assert {(model.published_schema, model.name) for model in public} == shown
+    # Which firms' paperwork moved where, and shares below a region's total: the office's own.
+    names = ("growth_margin", "growth_driver", "shift_share", "basis_bridge")
+    office = {("mart", name) for name in names}
+    assert {(model.published_schema, model.name) for model in public} == shown - office
 
 
 def test_every_model_has_both_titles_and_publishes_a_grain() -> None:

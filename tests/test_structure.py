@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PIPELINE = ROOT / "pipeline"
 VERBS = {"extract", "land", "validate", "load", "rank", "publish"}
-ABOVE = {"flow", "cli"}
+ABOVE = {"flow", "cli", "ranking_cli"}
 FILES = sorted(PIPELINE.rglob("*.py"))
 
 
@@ -50,7 +50,7 @@ def test_imports_run_one_way(file: Path) -> None:
     elif name not in ABOVE:
         assert not used & (VERBS | ABOVE), "a noun imports no verb"
     if name == "flow":
-        assert "cli" not in used
+        assert not used & {"cli", "ranking_cli"}
 
 
 def test_no_circles() -> None:
@@ -100,7 +100,7 @@ def test_size(file: Path) -> None:
 
 
 def test_package_size() -> None:
-    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 8800
+    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 10000
 
 
 def test_every_problem_has_a_message_and_every_message_a_problem() -> None:

@@ -12,5 +12,8 @@ SELECT
     max(value) FILTER (rule_name = 'min_exporters_public')::INTEGER AS min_exporters_public,
     max(value) FILTER (rule_name = 'maturity_provisional_months')::INTEGER AS provisional_months,
     max(value) FILTER (rule_name = 'maturity_final_months')::INTEGER AS final_months,
+    max(value) FILTER (rule_name = 'rank_set_draws')::INTEGER AS rank_set_draws,
+    max(value) FILTER (rule_name = 'rank_set_confidence_pct')::INTEGER AS rank_set_confidence_pct,
+    max(value) FILTER (rule_name = 'rank_set_min_exporters')::INTEGER AS rank_set_min_exporters,
     max(value) FILTER (rule_name = 'period_by_peb_date')::INTEGER = 1 AS is_period_by_peb
 FROM seed.rule

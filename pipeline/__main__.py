@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `ipska`."""
+
+from pipeline.cli import main
+
+main()

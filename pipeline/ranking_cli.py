@@ -1,0 +1,187 @@
+"""`ipska rank` and `ipska explain`: the ranking, and one region's part in it."""
+
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from pipeline import builds, duck, explain, flow, ranges, rankings, releases, seeds, vintages
+from pipeline.periods import Month
+from pipeline.printing import Json, out, print_json, print_table
+from pipeline.settings import environment_of
+
+RANKING_COLUMNS = [
+    "growth_pct_rank",
+    "region_name",
+    "fob_usd",
+    "base_fob_usd",
+    "growth_usd",
+    "growth_pct",
+    "growth_usd_rank",
+    "contribution_pp",
+    "exporters",
+    "growth_status",
+]
+
+
+class Basis(StrEnum):
+    domicile = "domicile"
+    issuer = "issuer"
+    port = "port"
+    official = "official"
+
+
+class PeriodKind(StrEnum):
+    month = "month"
+    quarter = "quarter"
+    ytd = "ytd"
+    year = "year"
+    r12m = "r12m"
+
+
+class Baseline(StrEnum):
+    prev_period = "prev_period"
+    prev_year = "prev_year"
+    years_3 = "years_3"
+
+
+class League(StrEnum):
+    all = "all"
+    kota = "kota"
+    kabupaten = "kabupaten"
+    province = "province"
+
+
+class Audience(StrEnum):
+    internal = "internal"
+    public = "public"
+
+
+class Language(StrEnum):
+    id = "id"
+    en = "en"
+
+
+PeriodEnd = Annotated[str | None, typer.Option(help="YYYY-MM-DD; default: newest")]
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--period-end") from error
+
+
+def rank(
+    scope: Annotated[
+        str | None, typer.Option(help="a scope_code of seeds/scope.csv; default: its first")
+    ] = None,
+    basis: Basis = Basis.domicile,
+    league: League = League.all,
+    period_kind: PeriodKind = PeriodKind.ytd,
+    period_end: PeriodEnd = None,
+    baseline: Baseline = Baseline.years_3,
+    audience: Audience = Audience.internal,
+    first: Annotated[str | None, typer.Option("--from", help="any range, YYYY-MM")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="its last month")] = None,
+    base_first: Annotated[str | None, typer.Option("--base-from", help="what it's held to")] = None,
+    base_last: Annotated[str | None, typer.Option("--base-to", help="its last month")] = None,
+    as_of: Annotated[str | None, typer.Option(help="as known at a moment, ISO 8601")] = None,
+    rules: Annotated[str, typer.Option(help="with --as-of: those of `then` or `today`")] = "then",
+    as_json: Json = False,
+) -> None:
+    """The growth ranking of the current release, with the rule behind it; or of any two ranges,
+    or as it was known at a moment."""
+    scope = scope or seeds.default_scope()
+    question = rankings.Question(scope, basis, league, period_kind, baseline, _day(period_end))
+    if as_of and rules == "then":
+        _as_it_was(_moment(as_of))
+    if first or as_of:
+        if audience != Audience.internal:
+            raise typer.BadParameter("only the office's own store can be asked that")
+        build_id = (
+            flow.build_as_of(_moment(as_of))["build_id"] if as_of else rankings.current_build_id()
+        )
+        build = builds.find(build_id)
+        if first:
+            given = [Month.parse(text or "") for text in (first, last, base_first, base_last)]
+            question = rankings.Question(scope, basis, league, ranges.KIND, ranges.BASELINE)
+            opened: AbstractContextManager[duck.Connection] = ranges.ranked(build, *given)
+        else:
+            opened = duck.connect(build.database, read_only=True)
+        with opened as con:
+            rows = rankings.answer(con, question)
+            found = rankings.rules(con)
+        _show_ranking(rows, found, f"build {build_id}", build.facts["is_synthetic"], as_json)
+        return
+    with duck.connect(releases.database(audience), read_only=True) as con:
+        rows = rankings.answer(con, question)
+        found = rankings.rules(con)
+        release_id, synthetic = con.execute(
+            "SELECT release_id, is_synthetic FROM meta.release"
+        ).fetchall()[0]
+    _show_ranking(rows, found, release_id, synthetic, as_json)
+
+
+def _moment(text: str | None) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--as-of") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _as_it_was(moment: datetime) -> None:
+    """Ask the same of a process that works under the rules of that moment, and end as it ends."""
+    environment = environment_of(vintages.rules_at(moment))
+    command = [sys.executable, "-m", "pipeline", *sys.argv[1:], "--rules", "today"]
+    done = subprocess.run(command, env=environment, check=False)  # noqa: S603
+    raise typer.Exit(done.returncode)
+
+
+def _show_ranking(
+    rows: list[Any], rules: list[Any], release_id: str, synthetic: bool, as_json: bool
+) -> None:
+    if as_json:
+        print_json({
+            "release": release_id,
+            "is_synthetic": synthetic,
+            "rule": {rule["rule_name"]: rule["rule_value"] for rule in rules},
+            "rows": [rankings.as_json(row) for row in rows],
+        })  # fmt: skip
+        return
+    first = rows[0]
+    mark = "DATA SINTETIS / SYNTHETIC DATA. " if synthetic else ""
+    title = (
+        f"{mark}{first['scope_code']} {first['league']}, {first['basis']}, "
+        f"{first['period_start']} – {first['period_end']}, {first['baseline']}, "
+        f"US$ FOB. {release_id}"
+    )
+    print_table(title, rows, RANKING_COLUMNS)
+    for rule in rules:
+        out.print(f"{rule['note_id']} · {rule['note_en']}: {rule['rule_value']} {rule['unit']}")
+
+
+def explain_region(
+    region_code: Annotated[str, typer.Argument(help="BPS code: 3276 is Kota Depok")],
+    scope: Annotated[str | None, typer.Option(help="default: the first of seeds/scope.csv")] = None,
+    basis: Basis = Basis.domicile,
+    league: League = League.all,
+    period_kind: PeriodKind = PeriodKind.ytd,
+    period_end: PeriodEnd = None,
+    baseline: Baseline = Baseline.years_3,
+    audience: Audience = Audience.internal,
+    language: Annotated[Language, typer.Option(help="id or en")] = Language.id,
+) -> None:
+    """One page on one region's growth: place, rule, how sure, what drove it, what changed."""
+    scope = scope or seeds.default_scope()
+    question = rankings.Question(scope, basis, league, period_kind, baseline, _day(period_end))
+    database = releases.database(audience)
+    with duck.connect(database, read_only=True) as con:
+        before = releases.before(audience)
+        text = explain.explain(con, region_code, question, language, before)
+    out.print(text, end="")

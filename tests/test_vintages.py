@@ -1,0 +1,225 @@
+"""What was known when, rankings of any two ranges, and the page that explains one region."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+
+from pipeline import (
+    builds,
+    duck,
+    explain,
+    export,
+    flow,
+    layouts,
+    ranges,
+    rankings,
+    releases,
+    settings,
+    store,
+    vintages,
+)
+from pipeline.messages import Problem
+from pipeline.periods import Month
+from pipeline.rankings import Question
+from pipeline.sample import write_sample
+from pipeline.words import WORDS
+
+FIRST, LAST = Month(2021, 1), Month(2024, 9)
+NINE = date(2024, 9, 30)
+
+
+def run(reason: str) -> dict[str, Any]:
+    request = flow.request_backfill(str(FIRST), str(LAST), None, reason, store.now())
+    return flow.run(request, tell=lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """A data root with two releases: between them one month of one office was sent again."""
+    root = tmp_path_factory.mktemp("history")
+    write_sample(root / "deliveries", 9_000, seed=5, first=FIRST, last=LAST, dirt=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPSKA_HOME", str(root / "data"))
+        patch.setenv("IPSKA_DELIVERIES", str(root / "deliveries"))
+        settings.settings.cache_clear()
+        layouts.load_layout.cache_clear()
+        made = [run("the first night")["publish"]["release_id"]]
+        file = next((root / "deliveries").glob("*/*BKS_2024-08*.csv"), None)
+        file = file or max(
+            (root / "deliveries").glob("*/*2024-08*.csv"), key=lambda f: f.stat().st_size
+        )
+        lines = file.read_bytes().splitlines(keepends=True)
+        file.write_bytes(b"".join(lines[: len(lines) - 3]))
+        made.append(run("a month sent again")["publish"]["release_id"])
+        assert made[0] != made[1]
+        yield made
+    settings.settings.cache_clear()
+    layouts.load_layout.cache_clear()
+
+
+def file_of(release_id: str) -> Path:
+    return releases.folder_of("internal", release_id) / releases.DATABASE
+
+
+def published_at(release_id: str) -> datetime:
+    return store.parse_stamp(release_id.split("-")[0])
+
+
+def test_a_build_as_of_a_moment_is_what_was_published_then(history: list[str]) -> None:
+    first, second = history
+    then = vintages.fingerprints(file_of(first))
+    assert len(then) >= 10
+    assert then != vintages.fingerprints(file_of(second))
+    known = flow.build_as_of(published_at(first))
+    build = builds.find(known["build_id"])
+    assert not known["built"]  # named by what it is made of: it is still there
+    assert vintages.fingerprints(build.database) == then
+    shutil.rmtree(builds.folder_of(known["build_id"]))  # and made anew it is the same
+    again = flow.build_as_of(published_at(first))
+    assert again == {"build_id": known["build_id"], "built": True}
+    assert vintages.fingerprints(build.database) == then
+
+
+def test_who_was_current_when(history: list[str]) -> None:
+    first, second = history
+    assert vintages.release_at(published_at(first))["release_id"] == first
+    assert vintages.release_at(store.now())["release_id"] == second
+    assert vintages.rules_at(store.now()).is_dir()
+    with pytest.raises(Problem, match="nothing_then"):
+        vintages.release_at(datetime.fromisoformat("2020-01-01T00:00:00+00:00"))
+
+
+def test_rank_as_of_works_under_the_rules_of_then(history: list[str]) -> None:
+    at = published_at(history[0]).isoformat()
+    command = [sys.executable, "-m", "pipeline", "rank", "--as-of", at, "--json"]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    with duck.connect(file_of(history[0]), read_only=True) as con:
+        rows = rankings.answer(con, Question())
+    shown = [(row["region_code"], row["fob_usd"]) for row in json.loads(done.stdout)["rows"]]
+    assert shown == [(row["region_code"], f"{row['fob_usd']:.2f}") for row in rows]
+
+
+def test_any_two_ranges_are_ranked_as_the_stored_ones(history: list[str]) -> None:
+    build = builds.find(rankings.current_build_id())
+    with duck.connect(build.database, read_only=True) as con:
+        stored = rankings.answer(con, Question(period_end=NINE))
+    given = (Month(2024, 1), Month(2024, 9), Month(2021, 1), Month(2021, 9))
+    with ranges.ranked(build, *given) as con:
+        made = rankings.answer(con, Question(period_kind="range", baseline="range"))
+    differ = {"period_kind", "baseline", "rank_movement", "growth_pct_rank_low",
+              "growth_pct_rank_high", "share_first", "may_be_first"}  # fmt: skip
+    assert len(stored) > 20
+    for one, other in zip(stored, made, strict=True):
+        assert {k: v for k, v in one.items() if k not in differ} == {
+            k: v for k, v in other.items() if k not in differ
+        }
+
+
+@pytest.mark.parametrize("given", [
+    ("2024-01", "2024-09", "2021-01", "2021-08"),  # not of equal length
+    ("2024-09", "2024-01", "2021-09", "2021-01"),  # backwards
+    ("2024-01", "2024-09", "2023-09", "2024-05"),  # overlapping
+    ("2021-01", "2021-03", "2022-01", "2022-03"),  # the base is later
+])  # fmt: skip
+def test_ranges_that_cannot_be_compared(history: list[str], given: tuple[str, ...]) -> None:
+    build = builds.find(rankings.current_build_id())
+    months = [Month.parse(text) for text in given]
+    with pytest.raises(Problem, match="bad_ranges"), ranges.ranked(build, *months):
+        pass
+
+
+def test_a_base_before_the_feeds_is_no_base(history: list[str]) -> None:
+    build = builds.find(rankings.current_build_id())
+    given = (Month(2024, 1), Month(2024, 9), Month(2019, 1), Month(2019, 9))
+    with ranges.ranked(build, *given) as con:
+        rows = rankings.answer(
+            con, Question(period_kind="range", baseline="range", period_end=NINE)
+        )
+    assert {row["growth_status"] for row in rows} == {"no_base"}
+
+
+# --- explain -------------------------------------------------------------------------------------
+
+
+def test_both_languages_say_the_same_things() -> None:
+    def holes(text: str) -> set[str]:
+        return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+    assert WORDS["en"].keys() == WORDS["id"].keys()
+    for key, text in WORDS["en"].items():
+        assert holes(text) == holes(WORDS["id"][key]), key
+
+
+@pytest.mark.parametrize("language", ["en", "id"])
+def test_a_minister_s_page(history: list[str], language: str) -> None:
+    with duck.connect(file_of(history[1]), read_only=True) as con:
+        question = Question(period_end=NINE)
+        (row,) = [r for r in rankings.answer(con, question) if r["region_code"] == "3276"]
+        text = explain.explain(con, "3276", question, language, file_of(history[0]))
+    words = WORDS[language]
+    order = ["Kota Depok", words["rule"], words["origin"], words["bases"], words["caveats"]]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert words["synthetic"] in text and history[1] in text and history[0] in text
+    mark = {"en": ".", "id": ","}[language]
+    figures = [re.sub(r"[.,]", "", n) for n in re.findall(r"US\$ ([\d.,]+\d)", text)]
+    assert f"{row['fob_usd']:.2f}".replace(".", "") in figures
+    assert f"{mark}" in text
+    assert "{" not in text and "None" not in text
+
+
+def test_a_public_page_knows_no_more_than_the_public(history: list[str], tmp_path: Path) -> None:
+    build = builds.find(rankings.current_build_id())
+    release = releases.current("internal")
+    assert release
+    public = {k: v for k, v in release.items() if k not in ("reason", "published_by", "trouble")}
+    export.write_database(build.database, tmp_path / "e.duckdb", "public", public)
+    with duck.connect(tmp_path / "e.duckdb", read_only=True) as con:
+        hidden = con.execute(
+            "SELECT region_code FROM mart.growth_ranking WHERE suppression = 'primary' AND "
+            "scope_code = '32' AND league = 'all' AND basis = 'domicile' AND period_kind = 'ytd' "
+            "AND baseline = 'years_3' AND period_end = '2024-09-30' ORDER BY 1"
+        ).fetchall()
+        assert hidden
+        text = explain.explain(con, hidden[0][0], Question(period_end=NINE), "en")
+        shown = explain.explain(con, "3276", Question(period_end=NINE), "en")
+    assert WORDS["en"]["suppressed"] in text and WORDS["en"]["hidden"] in text
+    first = text.split("\n\n")[0]
+    assert not re.search(r"US\$ \d", first)
+    for words in (WORDS["en"]["origin"], "Set aside"):
+        assert words not in text and words not in shown
+
+
+def test_no_such_region(history: list[str]) -> None:
+    with duck.connect(file_of(history[1]), read_only=True) as con, \
+            pytest.raises(Problem, match="no_region"):  # fmt: skip
+        explain.explain(con, "9999", Question(period_end=NINE))
+
+
+def test_what_changed_since_the_last_release(history: list[str], tmp_path: Path) -> None:
+    shutil.copy(file_of(history[0]), tmp_path / "before.duckdb")
+    (tmp_path / "before.duckdb").chmod(0o600)
+    with duck.connect(tmp_path / "before.duckdb") as con:
+        con.execute("UPDATE mart.growth_ranking SET fob_usd = 1, growth_pct_rank = 20")
+    with duck.connect(file_of(history[1]), read_only=True) as con:
+        text = explain.explain(
+            con, "3276", Question(period_end=NINE), "en", tmp_path / "before.duckdb"
+        )
+        (row,) = [
+            r for r in rankings.answer(con, Question(period_end=NINE)) if r["region_code"] == "3276"
+        ]
+    assert (
+        f"value US$ 1.00 → US$ {row['fob_usd']:,.2f}, place 20 → {row['growth_pct_rank']}" in text
+    )
+    assert Decimal(1) != row["fob_usd"]
