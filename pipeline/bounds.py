@@ -12,6 +12,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
+from pipeline import feeds
 from pipeline.messages import Problem
 from pipeline.settings import settings
 from pipeline.store import Landing
@@ -42,13 +43,19 @@ def file() -> Path:
 
 
 def load_bounds() -> list[Bound]:
-    """All rows; none when the file is absent. Raises Problem `bad_bounds`: line, column, value."""
-    path = file()
-    return list(_load(path, path.stat().st_mtime_ns)) if path.exists() else []
+    """All rows; none when the file is absent. Raises Problem `bad_bounds`: line, column, value.
+
+    A row for a feed or an office that is none would hold for nothing: it is an error.
+    """
+    path, feeds_file = file(), settings().feeds_file
+    if not path.exists():
+        return []
+    return list(_load(path, path.stat().st_mtime_ns, feeds_file, feeds_file.stat().st_mtime_ns))
 
 
 @cache
-def _load(path: Path, _: int) -> tuple[Bound, ...]:
+def _load(path: Path, _: int, feeds_file: Path, __: int) -> tuple[Bound, ...]:
+    offices = {name: {ANY, *feed.offices} for name, feed in feeds.load_feeds(feeds_file).items()}
     found: dict[tuple[str, str], Bound] = {}
     with path.open(encoding="utf-8", newline="") as handle:
         reader = csv.DictReader(handle, strict=True)
@@ -60,7 +67,9 @@ def _load(path: Path, _: int) -> tuple[Bound, ...]:
                 line = reader.line_num
                 bound = _bound(row)
                 key = (bound.feed, bound.office_code)
-                if key in found:
+                if bound.feed not in offices:
+                    raise _Wrong("feed", bound.feed)
+                if key in found or bound.office_code not in offices[bound.feed]:
                     raise _Wrong("office_code", bound.office_code)
                 found[key] = bound
         except _Wrong as wrong:

@@ -41,7 +41,7 @@ def judge(con: duck.Connection, database: Path, cases: list[Case]) -> dict[int, 
     those that could be read. Raises Problem `bad_layout`, `suite_error`, `rule_undecided` or
     `findings_differ`.
     """
-    con.execute("PRAGMA disable_checkpoint_on_shutdown")
+    con.execute("PRAGMA disable_checkpoint_on_shutdown; SET checkpoint_threshold = '1TB'")
     conform.prepare(con)
     used = {case.layout.name: case.layout for case in cases}
     for layout in used.values():
@@ -136,8 +136,10 @@ def _judge_rows(con: duck.Connection, database: Path, suite: str, cases: list[Ca
     if not _numbers(con, "SELECT count(*) FROM batch")[0]:
         return  # every delivery is a nil return: nothing to judge, and that is no failure
     evaluated = _by_delivery(con, "SELECT delivery_no, count(*) FROM batch GROUP BY ALL")
-    checks = suites.run_suite(suite, database, "batch")
-    noted = _note(con, [check for check in checks if not check.passed])
+    places = [name for name in _columns(con, "batch") if name.startswith("at_")]
+    columns = ["row_id", "delivery_no", *places]
+    checks = suites.run_suite(suite, database, "batch", columns)
+    noted = _note(con, [check for check in checks if not check.passed], places)
     for check in checks:
         unexpected = noted.get(check.rule_name, {})
         if not check.passed and sum(unexpected.values()) != check.unexpected:
@@ -153,50 +155,39 @@ def _judge_rows(con: duck.Connection, database: Path, suite: str, cases: list[Ca
                 case.checks.append(_entry(check, *counts))
 
 
-def _note(con: duck.Connection, failed: list[suites.Check]) -> dict[str, dict[int, int]]:
+def _note(
+    con: duck.Connection, failed: list[suites.Check], places: list[str]
+) -> dict[str, dict[int, int]]:
     """Note in `finding` what these checks find; per rule the records of each delivery.
 
-    One statement for all rules: one each took as long again as the suite. `found` is a table so
-    that DuckDB knows how small it is, and doesn't hash the batch.
+    One statement for all rules, which reads of the batch what their queries give and joins nothing.
+    `places` are its columns that name the source column at fault, record by record.
     """
     if not failed:
         return {}
-    columns = {name for name, *_ in con.execute("DESCRIBE batch").fetchall()}
-    queries = [
-        f"SELECT row_id, {number} AS number FROM ({check.unexpected_query})"
-        for number, check in enumerate(failed)
-    ]
-    con.execute("CREATE TABLE found AS " + " UNION ALL ".join(queries))
-    con.execute("CREATE TABLE failed (number INTEGER, rule VARCHAR, level VARCHAR, place VARCHAR)")
-    con.executemany(
-        "INSERT INTO failed VALUES (?, ?, ?, ?)",
-        [[n, one.rule_name, one.severity, one.column] for n, one in enumerate(failed)],
-    )
-    places = [
-        f"WHEN {number} THEN b.at_{check.rule_name}"
-        for number, check in enumerate(failed)
-        if f"at_{check.rule_name}" in columns
-    ]
-    place = f"coalesce(CASE number {' '.join(places)} END, c.place)" if places else "c.place"
-    con.execute(
-        f"INSERT INTO finding SELECT row_id, c.rule, c.level, {place} "
-        "FROM found JOIN failed AS c USING (number) JOIN batch AS b USING (row_id)"
-    )
-    counted = con.execute(
-        "SELECT rule_name, delivery_no, count(*) "
-        "FROM finding JOIN batch USING (row_id) GROUP BY ALL"
-    )
+    queries, parameters = [], []
+    for check in failed:
+        place = f"at_{check.rule_name}"
+        queries.append(
+            "SELECT row_id, delivery_no, ? AS rule_name, ? AS severity, "
+            f"{f'coalesce({place}, ?)' if place in places else '?'} AS column_name "
+            f"FROM ({check.unexpected_query})"
+        )
+        parameters += [check.rule_name, check.severity, check.column]
+    con.execute("CREATE TABLE found AS " + " UNION ALL ".join(queries), parameters)
+    con.execute("INSERT INTO finding SELECT * EXCLUDE (delivery_no) FROM found")
+    counted = con.execute("SELECT rule_name, delivery_no, count(*) FROM found GROUP BY ALL")
     noted: dict[str, dict[int, int]] = {}
     for rule, number, records in counted.fetchall():
         noted.setdefault(rule, {})[number] = records
-    con.execute("DROP TABLE found; DROP TABLE failed")
+    con.execute("DROP TABLE found")
     return noted
 
 
 def _judge_deliveries(con: duck.Connection, database: Path, cases: list[Case]) -> None:
     """Run the delivery suite on `delivery_stat`; what is critical refuses a delivery."""
-    columns = {name for name, *_ in con.execute("DESCRIBE delivery_stat").fetchall()}
-    for check in suites.run_suite("delivery", database, "delivery_stat"):
+    columns = _columns(con, "delivery_stat")
+    for check in suites.run_suite("delivery", database, "delivery_stat", ["delivery_no"]):
         failed: dict[int, str] = {}
         if not check.passed:
             column = duck.identifier(str(check.column))
@@ -228,6 +219,10 @@ def _entry(check: suites.Check, evaluated: int, unexpected: int) -> dict[str, An
     kept = ("suite", "rule_name", "severity", "note_en", "note_id")
     facts = {name: value for name, value in asdict(check).items() if name in kept}
     return facts | {"evaluated": evaluated, "unexpected": unexpected}
+
+
+def _columns(con: duck.Connection, table: str) -> list[str]:
+    return [name for name, *_ in con.execute(f"DESCRIBE {table}").fetchall()]
 
 
 def _numbers(con: duck.Connection, query: str, parameters: list[Any] | None = None) -> Any:

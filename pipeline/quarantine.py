@@ -73,6 +73,20 @@ def listed(wanted: Wanted = EVERYTHING) -> list[Row]:
         )
 
 
+def commonest(most: int) -> list[tuple[str, int]]:
+    """Rules with the most records in quarantine now, the first `most`, with how many.
+
+    Raises Problem `nothing_published`.
+    """
+    with duck.connect(current_build().database, read_only=True) as con:
+        return con.execute(
+            "SELECT rule_name, count(*) FROM (SELECT unnest(findings).rule_name AS rule_name "
+            "FROM core.quarantine_line) WHERE rule_name <> 'sibling' "
+            "GROUP BY rule_name ORDER BY count(*) DESC, rule_name LIMIT ?",
+            [most],
+        ).fetchall()
+
+
 def records(wanted: Wanted) -> list[Row]:
     """Quarantined records of the current release, one by one, each with all its findings.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
-from pipeline import checks, duck, releases
+from pipeline import checks, duck, quarantine, releases
 from pipeline.messages import shown
 
 SHOWN_TROUBLE = 10
@@ -183,11 +183,6 @@ def release_lines(language: str) -> list[str]:
         books = con.execute(
             "SELECT state, sum(records)::BIGINT FROM meta.ledger GROUP BY state ORDER BY state"
         ).fetchall()
-        reasons = con.execute(
-            "SELECT rule_name, unexpected FROM meta.check_result "
-            "WHERE suite_name IN ('row', 'aggregate') AND severity = 'critical' "
-            "AND unexpected > 0 ORDER BY unexpected DESC, rule_name LIMIT 3"
-        ).fetchall()
         warned = con.execute(
             "SELECT suite_name, rule_name, unexpected FROM meta.check_result "
             "WHERE severity = 'warning' AND unexpected > 0 "
@@ -203,7 +198,7 @@ def release_lines(language: str) -> list[str]:
         return ", ".join(counted(pairs)) or "–"
 
     lines = [words["books"].format(books=listed(books))]
-    lines.append(words["reasons"].format(reasons=listed(reasons)))
+    lines.append(words["reasons"].format(reasons=listed(quarantine.commonest(3))))
     for suite in dict.fromkeys(suite for suite, *_ in warned):
         rules = [(rule, count) for name, rule, count in warned if name == suite]
         lines.append(words["warnings"].format(suite=suite, rules=_some(counted(rules))))

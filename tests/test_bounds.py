@@ -46,6 +46,8 @@ BAD = {
     "eska,BGR,,,2026-11-01,letter 12": (2, "max_records", ""),
     ",BGR,3,9,2026-11-01,letter 12": (2, "feed", ""),
     "eska,,3,9,2026-11-01,letter 12": (2, "office_code", ""),
+    SOUND.replace("eska", "esca"): (2, "feed", "esca"),
+    SOUND.replace("BGR", "BGT"): (2, "office_code", "BGT"),
     "eska,BGR,3,9,2026-11-01": (2, "row", "eska,BGR,3,9,2026-11-01,None"),
     "eska,BGR,3,9,2026-11-01,letter, 12": (2, "row", "eska,BGR,3,9,2026-11-01,letter,[' 12']"),
     'eska,BGR,3,9,2026-11-01,"open': (2, "row", "unexpected end of data"),
@@ -81,7 +83,7 @@ def test_a_bad_file_stops_before_anything_is_validated(decide: Decide) -> None:
 
 def test_an_offices_own_row_goes_before_that_of_its_feed(decide: Decide) -> None:
     assert bounds.load_bounds() == [], "none is decided in the project's own file"
-    decide(SOUND, "eska,*,1,,2026-11-01,no nil returns", "bps,*,,5,2026-11-01,few")
+    decide(SOUND, "eska,*,1,,2026-11-01,no nil returns")
     assert bounds.of("eska", "BGR") == Bound("eska", "BGR", 3, 9)
     assert bounds.of("eska", "BKS") == Bound("eska", "*", 1, None)
     assert bounds.of("eska", None) == Bound("eska", "*", 1, None)

@@ -250,6 +250,7 @@ def test_the_whole_way(root: Path) -> None:
     assert (why["why"], why["records"], why["stated_usd"]) == ("resubmitted", 5, "1851.75")
     assert why["rule_names"] == ["currency_known", "fob_readable", "number_format", "sibling"]
     assert "Left quarantine: resubmitted 5 (US$ 1,851.75)." in report["text_en"]
+    assert "Commonest reasons for quarantine: –." in report["text_en"]
     assert "Keluar dari karantina: dikirim kembali 5 (US$ 1.851,75)." in report["text_id"]
     (landing,) = [one for one in store.landings("eska") if one.manifest["resubmits"]]
     assert landing.manifest["resubmits"]["lines"] == [42, 43, 44, 45, 46]

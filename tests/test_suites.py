@@ -70,7 +70,8 @@ def test_what_passes_and_what_fails(database: Path) -> None:
         expect("table_row_count_to_equal", "count", value=99),
     ]
     with duck.connect(database) as con:
-        checks = run(database, *configs, key="row_id")
+        write("trial", *configs)
+        checks = suites.run_suite("trial", database, columns=["row_id"])
         assert [(c.rule_name, c.severity, c.passed, c.unexpected, c.stops) for c in checks] == [
             ("even", "critical", False, 50, True),
             ("tens", "warning", False, 10, False),
@@ -184,7 +185,7 @@ def test_every_expectation_on_a_delivery(database: Path) -> None:
         )
         for number, row in enumerate(rows):
             duck.insert(con, "delivery_stat", [{"delivery_no": number, **row}])
-        checks = suites.run_suite("delivery", database, "delivery_stat")
+        checks = suites.run_suite("delivery", database, "delivery_stat", ["delivery_no"])
         assert sorted(check.rule_name for check in checks) == sorted(DELIVERY)
         found: list[set[str]] = [set() for _ in rows]
         for check in checks:
