@@ -7,12 +7,12 @@ row goes before the feed's row `*`; an office without either has no envelope.
 import csv
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
 
-from pipeline import feeds
 from pipeline.messages import Problem
 from pipeline.settings import settings
 from pipeline.store import Landing
@@ -29,6 +29,7 @@ class Bound:
     office_code: str
     min_records: int | None
     max_records: int | None
+    line: int = field(default=0, compare=False)  # of the file
 
     def widens(self, old: "Bound") -> bool:
         """Whether something passes here that does not pass under the old row."""
@@ -43,19 +44,26 @@ def file() -> Path:
 
 
 def load_bounds() -> list[Bound]:
-    """All rows; none when the file is absent. Raises Problem `bad_bounds`: line, column, value.
+    """All rows; none when the file is absent. Raises Problem `bad_bounds`: line, column, value."""
+    path = file()
+    return list(_load(path, path.stat().st_mtime_ns)) if path.exists() else []
 
-    A row for a feed or an office that is none would hold for nothing: it is an error.
+
+def check_names(offices: Mapping[str, Collection[str]]) -> None:
+    """Raises Problem `bad_bounds` for a row whose feed or office is none: it holds for nothing.
+
+    `offices` are those of each feed.
     """
-    path, feeds_file = file(), settings().feeds_file
-    if not path.exists():
-        return []
-    return list(_load(path, path.stat().st_mtime_ns, feeds_file, feeds_file.stat().st_mtime_ns))
+    for bound in load_bounds():
+        known, where = offices.get(bound.feed), {"file": file(), "line": bound.line}
+        if known is None:
+            raise Problem("bad_bounds", **where, column="feed", value=bound.feed)
+        if bound.office_code not in (ANY, *known):
+            raise Problem("bad_bounds", **where, column="office_code", value=bound.office_code)
 
 
 @cache
-def _load(path: Path, _: int, feeds_file: Path, __: int) -> tuple[Bound, ...]:
-    offices = {name: {ANY, *feed.offices} for name, feed in feeds.load_feeds(feeds_file).items()}
+def _load(path: Path, _: int) -> tuple[Bound, ...]:
     found: dict[tuple[str, str], Bound] = {}
     with path.open(encoding="utf-8", newline="") as handle:
         reader = csv.DictReader(handle, strict=True)
@@ -65,11 +73,9 @@ def _load(path: Path, _: int, feeds_file: Path, __: int) -> tuple[Bound, ...]:
                 raise _Wrong("header", ",".join(reader.fieldnames or []))
             for row in reader:
                 line = reader.line_num
-                bound = _bound(row)
+                bound = replace(_bound(row), line=line)
                 key = (bound.feed, bound.office_code)
-                if bound.feed not in offices:
-                    raise _Wrong("feed", bound.feed)
-                if key in found or bound.office_code not in offices[bound.feed]:
+                if key in found:
                     raise _Wrong("office_code", bound.office_code)
                 found[key] = bound
         except _Wrong as wrong:

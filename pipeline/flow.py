@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from pipeline import (
+    bounds,
     builds,
     checks,
     corrections,
@@ -245,6 +246,7 @@ def validate(request: Facts, extracted: Facts) -> Facts:
     landings = _all_landings()
     waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
     with _noting(request):
+        bounds.check_names({name: feed.offices for name, feed in feeds.load_feeds().items()})
         verdicts = validating.validate(landings)
     fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
     return {

@@ -12,7 +12,7 @@ import pytest
 
 from deliveries import Row, filler, land, text
 from golden import deliver, line
-from pipeline import duck, layouts, load, releases, report, settings, validate
+from pipeline import duck, layouts, load, quarantine, releases, report, settings, validate
 from test_layouts import CSV, toml
 
 DROP = '[[drop]]\nname = "totals"\ncolumn = "%s"\npattern = \'^TOTAL\'\ntotals = %s\n'
@@ -351,6 +351,7 @@ def test_the_message_names_the_warnings_of_each_suite(
             "INSERT INTO meta.check_result VALUES ('row', 'peb_complete', 'info', 9)"
         )
     monkeypatch.setattr(releases, "database", lambda _: path)
+    monkeypatch.setattr(quarantine, "commonest", lambda _: [])
     said = {
         language: [one for one in report.release_lines(language) if "suite" in one
                    or "rangkaian" in one]
