@@ -1,9 +1,10 @@
 """Export a build's public face into one DuckDB file that every BI driver in use can read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import duck, models
+from pipeline import duck, figures, models
 
 # 2.0's default format is refused by all drivers before it; v1.0.0 is read by all of them.
 STORAGE_VERSION = "v1.0.0"
@@ -21,22 +22,37 @@ DICTIONARY = "Every column of this file, explained / Penjelasan setiap kolom"
 RELEASE = "Where this file comes from, one row / Asal berkas ini, satu baris"
 
 
-def write_database(build: Path, file: Path, audience: str, release: dict[str, Any]) -> None:
+def write_database(
+    build: Path,
+    file: Path,
+    audience: str,
+    release: dict[str, Any],
+    hidden: Sequence[dict[str, Any]] = (),
+) -> None:
     """Write schemas mart and meta of a build into `file`, sorted by grain, with comments.
 
-    `release` becomes the one row of meta.release. A column without a definition in
-    warehouse/columns.csv is a KeyError: nothing undocumented is published.
+    `release` becomes the one row of meta.release; `hidden` are the spans that a public file hides
+    (figures.hidden). A column without a definition in warehouse/columns.csv is a KeyError: nothing
+    undocumented is published.
     """
     with duck.connect(build, read_only=True) as con:
+        con.execute(f"CREATE TEMP TABLE hidden_span ({figures.HIDDEN_SPAN})")
+        duck.insert(con, "temp.hidden_span", list(hidden))
+        # Where public models find each other.
+        con.execute("ATTACH ':memory:' AS public (READ_WRITE)")
         con.execute(
             f"ATTACH {duck.literal(str(file))} AS out "
             f"(READ_WRITE, STORAGE_VERSION {duck.literal(STORAGE_VERSION)})"
         )
         con.execute("CREATE SCHEMA out.mart; CREATE SCHEMA out.meta")
         for model in models.published(audience):
-            order = ", ".join(duck.identifier(column) for column in model.grain) or "ALL"
             target = f"out.{model.published_schema}.{model.name}"
-            con.execute(f"CREATE TABLE {target} AS FROM {model.full_name} ORDER BY {order}")
+            order = ", ".join(duck.identifier(column) for column in model.grain) or "ALL"
+            is_public = model.schema == "public"
+            source = f"({model.sql})" if is_public else model.full_name
+            con.execute(f"CREATE TABLE {target} AS FROM {source} ORDER BY {order}")
+            if is_public:
+                con.execute(f"CREATE VIEW {model.full_name} AS FROM {target}")
             _comment(con, "TABLE", target, f"{model.title_en} / {model.title_id}")
         con.execute("CREATE TABLE out.meta.check_result AS FROM meta.check_result ORDER BY ALL")
         _comment(con, "TABLE", "out.meta.check_result", CHECK_RESULT)

@@ -5,7 +5,19 @@ import io
 from pathlib import Path
 from typing import Any
 
-from pipeline import builds, duck, export, ledger, movement, page, quarantine, releases, store
+from pipeline import (
+    builds,
+    duck,
+    export,
+    figures,
+    ledger,
+    movement,
+    page,
+    quarantine,
+    releases,
+    store,
+    suites,
+)
 from pipeline.builds import Build
 from pipeline.messages import Problem
 
@@ -20,7 +32,7 @@ def publish(
 
     `published` is false when the current release was already made from this build. Current stays
     where it is in each Problem: `gate_failed` (a critical expectation of the mart suite),
-    `no_audit` (real data can't be made public before the disclosure audit is there),
+    `cannot_hide`, `leak`, `not_public` (of a public release: a firm could be read from it),
     `publishing_held` (after a rollback), `stale_build` (current knows a later landing), `locked`,
     `movement` (too far from the current internal release, unless that is what `accept` says).
     """
@@ -48,7 +60,7 @@ def publish(
         }
     final = store.home() / audience / "releases" / release["release_id"]
     with store.new_directory(final, mode=0o755) as folder:
-        _fill(folder, build, audience, release)
+        _fill(folder, build, audience, release, _last(audience, now))
     with store.lock("publish", request["run_id"]):
         _check(audience, build)  # another run may have published while this one wrote its files
         if audience == "internal" and releases.current(audience) != now:
@@ -68,8 +80,6 @@ def _check(audience: str, build: Build) -> None:
     if build.facts["gate_failures"]:
         failures = ", ".join(build.facts["gate_failures"])
         raise Problem("gate_failed", build_id=build.build_id, failures=failures)
-    if audience == "public" and not build.facts["is_synthetic"]:
-        raise Problem("no_audit", build_id=build.build_id)
     held = ledger.hold()
     if held:
         raise Problem("publishing_held", run_id=held["run_id"], reason=held["reason"])
@@ -95,9 +105,23 @@ def _moved(build: Build, now: Release | None, accept: str | None) -> Release:
     return {"accepted": stops, "moved": warns}
 
 
-def _fill(folder: Path, build: Build, audience: str, release: dict[str, Any]) -> None:
+def _last(audience: str, now: Release | None) -> tuple[Path, Path] | None:
+    """File and build of the last public release, which readers still have. Raises `no_build`."""
+    if audience != "public" or now is None:
+        return None
+    folder = releases.folder_of(audience, now["release_id"])
+    return folder / releases.DATABASE, builds.find(now["build_id"]).database
+
+
+def _fill(
+    folder: Path, build: Build, audience: str, release: Release, last: tuple[Path, Path] | None
+) -> None:
     """Every file of a release, all from one build; summed, then read-only."""
-    export.write_database(build.database, folder / releases.DATABASE, audience, release)
+    file, public = folder / releases.DATABASE, audience == "public"
+    hidden = figures.hidden(build.database, last) if public else []
+    export.write_database(build.database, file, audience, release, hidden)
+    if public:
+        _public_gate(build, file, last)
     with duck.connect(folder / releases.DATABASE, read_only=True) as con:
         store.write_atomic(folder / "index.html", page.render(con).encode())
         store.write_atomic(folder / "control_totals.csv", _control_totals(con))
@@ -107,6 +131,14 @@ def _fill(folder: Path, build: Build, audience: str, release: dict[str, Any]) ->
     store.write_atomic(folder / "SHA256SUMS", sums.encode())
     for file in folder.iterdir():
         file.chmod(store.PUBLISHED_FILE)
+
+
+def _public_gate(build: Build, file: Path, last: tuple[Path, Path] | None) -> None:
+    """Suite `public` and the disclosure audit. Raises Problem `not_public`, `leak`."""
+    failures = [check.rule_name for check in suites.run_suite("public", file) if check.stops]
+    if failures:
+        raise Problem("not_public", build_id=build.build_id, failures=", ".join(failures))
+    figures.audit(build.database, file, last)
 
 
 def _control_totals(con: duck.Connection) -> bytes:

@@ -32,10 +32,10 @@ AMOUNTS = """
 
 
 def rank(con: duck.Connection) -> None:
-    """Make schemas mart, public and meta of a loaded build. Raises Problem `bad_model`."""
+    """Make schemas mart and meta of a loaded build. Raises Problem `bad_model`."""
     con.execute(f"CREATE SCHEMA stage; CREATE TABLE stage.rank_set ({rank_sets.TABLE})")
     duck.insert(con, "stage.rank_set", _rank_sets(con))
-    models.materialise(con, "mart", "public", "meta")
+    models.materialise(con, "mart", "meta")
     con.execute("DROP SCHEMA stage CASCADE")
 
 

@@ -21,6 +21,7 @@ WORDS: dict[str, dict[str, str]] = {
         "status_ceased": "nothing was exported in this period",
         "status_few_exporters": "too few exporters",
         "status_below_base": "the base is too small",
+        "status_withheld": "not shown, to protect firms",
         "status_concentrated": "one firm dominates, and its growth is not the region's",
         "hidden": "not published",
         "value_only": "Value {fob}.",
@@ -88,6 +89,7 @@ WORDS: dict[str, dict[str, str]] = {
         "status_ceased": "tidak ada ekspor pada periode ini",
         "status_few_exporters": "eksportir terlalu sedikit",
         "status_below_base": "pembanding terlalu kecil",
+        "status_withheld": "tidak ditampilkan, untuk melindungi perusahaan",
         "status_concentrated": "satu perusahaan mendominasi, dan pertumbuhannya bukan pertumbuhan "
         "daerah",
         "hidden": "tidak diterbitkan",

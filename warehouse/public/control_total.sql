@@ -4,11 +4,11 @@
 -- Even a whole scope's month is hidden where one firm could be read from it.
 SELECT
     m.* REPLACE (
-        if(u.is_unsafe, NULL, m.fob_usd) AS fob_usd,
-        if(u.is_unsafe, NULL, m.certificates) AS certificates,
-        if(u.is_unsafe, 'primary', 'none') AS suppression
+        if(h.suppression IS NULL, m.fob_usd, NULL) AS fob_usd,
+        if(h.suppression IS NULL, m.certificates, NULL) AS certificates,
+        coalesce(h.suppression, 'none') AS suppression
     )
 FROM meta.control_total AS m
-JOIN core.region_span AS u
-    ON u.basis = m.basis AND u.region_code = m.scope_code
-    AND u.period_kind = 'month' AND u.period_end = last_day(m.month)
+LEFT JOIN temp.hidden_span AS h
+    ON h.basis = m.basis AND h.region_code = m.scope_code
+    AND h.period_kind = 'month' AND h.period_end = last_day(m.month)

@@ -4,13 +4,15 @@
 -- Flagged and set-aside value may be one firm's even where the total is safe: never public.
 SELECT
     m.* REPLACE (
-        if(u.is_unsafe, NULL, m.fob_usd) AS fob_usd,
-        if(u.is_unsafe, NULL, m.net_kg) AS net_kg,
-        if(u.is_unsafe, NULL, m.certificates) AS certificates,
-        if(u.is_unsafe, NULL, m.exporters) AS exporters,
+        if(h.suppression IS NULL, m.fob_usd, NULL) AS fob_usd,
+        if(h.suppression IS NULL, m.net_kg, NULL) AS net_kg,
+        if(h.suppression IS NULL, m.certificates, NULL) AS certificates,
+        if(h.suppression IS NULL, m.exporters, NULL) AS exporters,
         NULL::DOUBLE AS flagged_pct,
         NULL::DECIMAL(18, 2) AS quarantined_usd,
-        if(u.is_unsafe, 'primary', 'none') AS suppression
+        coalesce(h.suppression, 'none') AS suppression
     )
 FROM mart.region_month AS m
-JOIN core.region_month AS u USING (basis, region_code, month)
+LEFT JOIN temp.hidden_span AS h
+    ON h.basis = m.basis AND h.region_code = m.region_code
+    AND h.period_kind = 'month' AND h.period_end = last_day(m.month)
