@@ -1,10 +1,9 @@
 """Export a build's public face into one DuckDB file that every BI driver in use can read."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import duck, figures, models
+from pipeline import duck, models, public
 
 # 2.0's default format is refused by all drivers before it; v1.0.0 is read by all of them.
 STORAGE_VERSION = "v1.0.0"
@@ -19,6 +18,7 @@ NAMES = (
 )
 CHECK_RESULT = "What Great Expectations found in this build / Temuan Great Expectations"
 DICTIONARY = "Every column of this file, explained / Penjelasan setiap kolom"
+NOTHING_HIDDEN = public.Hidden()
 RELEASE = "Where this file comes from, one row / Asal berkas ini, satu baris"
 
 
@@ -27,17 +27,15 @@ def write_database(
     file: Path,
     audience: str,
     release: dict[str, Any],
-    hidden: Sequence[dict[str, Any]] = (),
+    hidden: public.Hidden = NOTHING_HIDDEN,
 ) -> None:
     """Write schemas mart and meta of a build into `file`, sorted by grain, with comments.
 
-    `release` becomes the one row of meta.release; `hidden` are the spans that a public file hides
-    (figures.hidden). A column without a definition in warehouse/columns.csv is a KeyError: nothing
-    undocumented is published.
+    `release` becomes the one row of meta.release; `hidden` is what a public file hides. A column
+    without a definition in warehouse/columns.csv is a KeyError: nothing undocumented is published.
     """
     with duck.connect(build, read_only=True) as con:
-        con.execute(f"CREATE TEMP TABLE hidden_span ({figures.HIDDEN_SPAN})")
-        duck.insert(con, "temp.hidden_span", list(hidden))
+        public.note(con, hidden)
         # Where public models find each other.
         con.execute("ATTACH ':memory:' AS public (READ_WRITE)")
         con.execute(

@@ -9,10 +9,10 @@ from pipeline import (
     builds,
     duck,
     export,
-    figures,
     ledger,
     movement,
     page,
+    public,
     quarantine,
     releases,
     store,
@@ -117,10 +117,10 @@ def _fill(
     folder: Path, build: Build, audience: str, release: Release, last: tuple[Path, Path] | None
 ) -> None:
     """Every file of a release, all from one build; summed, then read-only."""
-    file, public = folder / releases.DATABASE, audience == "public"
-    hidden = figures.hidden(build.database, last) if public else []
+    file, is_public = folder / releases.DATABASE, audience == "public"
+    hidden = public.hidden(build.database, last) if is_public else export.NOTHING_HIDDEN
     export.write_database(build.database, file, audience, release, hidden)
-    if public:
+    if is_public:
         _public_gate(build, file, last)
     with duck.connect(folder / releases.DATABASE, read_only=True) as con:
         store.write_atomic(folder / "index.html", page.render(con).encode())
@@ -138,7 +138,7 @@ def _public_gate(build: Build, file: Path, last: tuple[Path, Path] | None) -> No
     failures = [check.rule_name for check in suites.run_suite("public", file) if check.stops]
     if failures:
         raise Problem("not_public", build_id=build.build_id, failures=", ".join(failures))
-    figures.audit(build.database, file, last)
+    public.audit(build.database, file, last)
 
 
 def _control_totals(con: duck.Connection) -> bytes:

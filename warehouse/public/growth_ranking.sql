@@ -1,12 +1,12 @@
 -- en: Export growth of each region; values that could give a firm away are hidden
 -- id: Pertumbuhan ekspor tiap wilayah; nilai yang dapat membuka suatu perusahaan disembunyikan
 -- grain: basis, scope_code, league, period_kind, period_end, baseline, region_code
--- temp.hidden_span is what pipeline/figures.py hides: periods that are unsafe, and others so that
--- nobody computes those. What is hidden stays in every total. Unsafe regions are unranked internally
--- too, so the ranks have no holes; a ranking in which a ranked region had to be hidden has no ranks.
--- Where a value is hidden its status must not say on which side of a limit it lies: `concentrated`
--- or `withheld`. Flagged and set-aside value may be one firm's even where the total is safe, and a
--- shrunken rate gives the median base away: never public.
+-- temp.hidden_span is what pipeline/public.py hides: periods that are unsafe, and others so that nobody
+-- computes those. What is hidden stays in every total. Unsafe regions are unranked internally too; a
+-- ranked region may have a place and no values, and in temp.hidden_ranking places would say too much:
+-- these are shown without. Elsewhere the status of a hidden value must not say on which side of a
+-- limit it lies: `concentrated` or `withheld`. Flagged and set-aside value may be one firm's even where
+-- the total is safe, and a shrunken rate gives the median base away: never public.
 WITH side AS (
     SELECT
         m.*,
@@ -29,11 +29,6 @@ WITH side AS (
     LEFT JOIN temp.hidden_span AS o
         ON o.basis = m.basis AND o.region_code = m.scope_code
         AND o.period_kind = m.period_kind AND o.period_end = s.base_end
-),
-withheld AS (
-    SELECT DISTINCT basis, scope_code, league, period_kind, period_end, baseline
-    FROM side
-    WHERE is_hidden AND growth_status = 'ok'
 )
 SELECT
     m.* EXCLUDE (
@@ -53,20 +48,20 @@ SELECT
         if(m.is_hidden, NULL, m.new_exporters) AS new_exporters,
         if(w.basis IS NULL, m.growth_usd_rank, NULL) AS growth_usd_rank,
         if(w.basis IS NULL, m.growth_pct_rank, NULL) AS growth_pct_rank,
-        if(w.basis IS NULL, m.growth_pct_rank_low, NULL) AS growth_pct_rank_low,
-        if(w.basis IS NULL, m.growth_pct_rank_high, NULL) AS growth_pct_rank_high,
-        if(w.basis IS NULL, m.share_first, NULL) AS share_first,
-        if(w.basis IS NULL, m.may_be_first, NULL) AS may_be_first,
+        if(w.basis IS NULL AND NOT m.is_hidden, m.growth_pct_rank_low, NULL) AS growth_pct_rank_low,
+        if(w.basis IS NULL AND NOT m.is_hidden, m.growth_pct_rank_high, NULL) AS growth_pct_rank_high,
+        if(w.basis IS NULL AND NOT m.is_hidden, m.share_first, NULL) AS share_first,
+        if(w.basis IS NULL AND NOT m.is_hidden, m.may_be_first, NULL) AS may_be_first,
         if(w.basis IS NULL AND before.basis IS NULL, m.rank_movement, NULL) AS rank_movement,
         NULL::DOUBLE AS flagged_pct,
         NULL::DECIMAL(18, 2) AS quarantined_usd,
         CASE
             WHEN NOT m.is_hidden OR m.growth_status NOT IN ('ok', 'below_base', 'concentrated')
-                THEN m.growth_status
+                OR (m.growth_status = 'ok' AND w.basis IS NULL) THEN m.growth_status
             WHEN 'primary' IN (m.now_hidden, m.base_hidden) THEN 'concentrated'
             ELSE 'withheld'
         END AS growth_status,
-        m.is_ranked AND NOT m.is_hidden AS is_ranked,
+        m.is_ranked AND NOT (m.is_hidden AND w.basis IS NOT NULL) AS is_ranked,
         CASE
             WHEN NOT m.is_hidden THEN 'none'
             WHEN 'primary' IN (m.now_hidden, m.base_hidden) THEN 'primary'
@@ -74,8 +69,9 @@ SELECT
         END AS suppression
     )
 FROM side AS m
-LEFT JOIN withheld AS w USING (basis, scope_code, league, period_kind, period_end, baseline)
-LEFT JOIN withheld AS before
+LEFT JOIN temp.hidden_ranking AS w
+    USING (basis, scope_code, league, period_kind, period_end, baseline)
+LEFT JOIN temp.hidden_ranking AS before
     ON before.basis = m.basis AND before.scope_code = m.scope_code
     AND before.league = m.league AND before.period_kind = m.period_kind
     AND before.period_end = m.previous_end AND before.baseline = m.baseline

@@ -1,0 +1,142 @@
+"""What a public release hides, and the audit of what it shows (METHOD.md, "What may be published").
+
+Both put everything that a reader can compute, from it and from the last public release, to the
+programmes of `disclosure`: figures of one firm must stay open by p % on both sides.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import disclosure, duck, figures, seeds, statements, suppression
+from pipeline.disclosure import Figure, Leak
+from pipeline.figures import Attacked
+from pipeline.messages import Problem
+from pipeline.statements import RANKING, Row
+
+HIDDEN_SPAN = """basis VARCHAR, region_code VARCHAR, period_kind VARCHAR, period_end DATE,
+    suppression VARCHAR"""
+HIDDEN_RANKING = """basis VARCHAR, scope_code VARCHAR, league VARCHAR, period_kind VARCHAR,
+    period_end DATE, baseline VARCHAR"""
+SPAN = tuple(column.split()[0] for column in HIDDEN_SPAN.split(","))
+TOLD = 5
+Ranking = tuple[Any, ...]
+Last = tuple[Path, Path]  # file and build of the last public release
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Rows of HIDDEN_SPAN, and of HIDDEN_RANKING: rankings that are shown without ranks."""
+
+    spans: list[Row] = field(default_factory=list)
+    rankings: list[Row] = field(default_factory=list)
+
+
+def hidden(build: Path, last: Last | None) -> Hidden:
+    """What a public release of a build must hide: spans, then ranks that would say too much.
+
+    Raises Problem `cannot_hide` where only figures that must stay would protect a firm: a ranked
+    region's newest ytd and year in the first scope, and what the last release has told.
+    """
+    found = Hidden()
+    with duck.connect(build, read_only=True) as con:
+        for basis in figures.bases(con):
+            spans, rankings = _hidden_of(con, basis, last)
+            found.spans.extend(spans)
+            found.rankings.extend(rankings)
+    return found
+
+
+def note(con: duck.Connection, what: Hidden) -> None:
+    """Make the temporary tables that the models of schema public read."""
+    con.execute(f"CREATE TEMP TABLE hidden_span ({HIDDEN_SPAN})")
+    con.execute(f"CREATE TEMP TABLE hidden_ranking ({HIDDEN_RANKING})")
+    duck.insert(con, "temp.hidden_span", what.spans)
+    duck.insert(con, "temp.hidden_ranking", what.rankings)
+
+
+def audit(build: Path, file: Path, last: Last | None) -> None:
+    """Attack a public ekspor.duckdb, knowing what its build knows. Raises Problem `leak`."""
+    with duck.connect(build, read_only=True) as con:
+        for basis in figures.bases(con):
+            attacked = _attacked(con, basis, last)
+            for span, figure in figures.of_spans(con, basis, attacked.known):
+                attacked.add(replace(figure, is_published=False), span)
+            for statement in statements.of_file(con, basis, file):
+                if told := attacked.figure(statement, attacked.known):
+                    attacked.add(told)
+            if leaks := _leaks(attacked, attacked.figures.values()):
+                raise _problem("leak", basis, leaks)
+
+
+def _attacked(con: duck.Connection, basis: str, last: Last | None) -> Attacked:
+    """With what the last public release has told already."""
+    attacked = figures.attacked(con, basis, last[1] if last else None)
+    if last and attacked.last:
+        with duck.connect(last[1], read_only=True) as old:
+            for statement in statements.of_file(old, basis, last[0]):
+                if told := attacked.figure(statement, attacked.last, "last release: "):
+                    attacked.add(told)
+    return attacked
+
+
+def _hidden_of(con: duck.Connection, basis: str, last: Last | None) -> tuple[list[Row], list[Row]]:
+    attacked = _attacked(con, basis, last)
+    for span, figure in figures.of_spans(con, basis, attacked.known):
+        attacked.add(figure, span)
+    all_figures = list(attacked.figures.values())
+    hides = suppression.suppress(attacked.cells, all_figures, attacked.p_pct, attacked.is_safe)
+    if hides.leaks:
+        raise _problem("cannot_hide", basis, hides.leaks)
+    shown = suppression.hide(all_figures, hides)
+    gone = {one.key for one in shown if not one.is_published}
+    spans = {
+        span: "primary" if key in hides.primary else "complementary"
+        for key, same in attacked.spans.items()
+        if key in gone
+        for span in same
+    }
+    ranked = statements.ranked(con, basis, "core.ranking")
+    for row in ranked:
+        now = row["region_code"], row["period_kind"], row["period_end"]
+        if now in spans or (*now[:2], row["base_end"]) in spans:
+            row["growth_pct"] = row["growth_usd"] = None
+    rows = [dict(zip(SPAN, (basis, *span, kind), strict=True)) for span, kind in spans.items()]
+    return rows, list(_telling(attacked, basis, shown, ranked))
+
+
+def _telling(
+    attacked: Attacked, basis: str, shown: list[Figure], ranked: list[Row]
+) -> Iterator[Row]:
+    """Rankings to be shown without ranks, of those in which a ranked region has a hidden value.
+
+    In ytd and year of the first scope's league of all, where its rank says too much. Elsewhere
+    always: to attack each of them costs more than their older ranks are worth.
+    """
+    ours = {(seeds.default_scope(), "all", kind) for kind in ("ytd", "year")}
+    told: list[tuple[Figure, Ranking]] = []
+    for one in statements.of_ranks(ranked):
+        figure = attacked.figure(one, attacked.known)
+        if figure and one.ranking:
+            told.append((figure, one.ranking))
+    bad = {ranking for _, ranking in told if ranking[1:4] not in ours}
+    while True:
+        yield from (dict(zip(RANKING, one, strict=True)) for one in sorted(bad))
+        told = [(figure, ranking) for figure, ranking in told if ranking not in bad]
+        leaks = _leaks(attacked, [*shown, *(figure for figure, _ in told)])
+        if not leaks:
+            return
+        behind = {key for leak in leaks for key in leak.figures}
+        bad = {ranking for figure, ranking in told if figure.key in behind}
+        if not bad:
+            raise _problem("cannot_hide", basis, leaks)
+
+
+def _leaks(attacked: Attacked, said: Iterable[Figure]) -> tuple[Leak, ...]:
+    return disclosure.leaks(attacked.cells, list(said), attacked.p_pct, attacked.is_safe)
+
+
+def _problem(code: str, basis: str, leaks: tuple[Leak, ...]) -> Problem:
+    told = [f"{one.key}: {', '.join(one.figures[:TOLD])}" for one in leaks[:TOLD]]
+    return Problem(code, basis=basis, count=len(leaks), figures="; ".join(told))
