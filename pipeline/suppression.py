@@ -175,6 +175,8 @@ def _bring_back(attack: Attack, started: Flags, is_safe: IsSafe | None) -> None:
     With `is_safe`, cells stay hidden (without one of its cells, a hidden part may be unsafe).
     """
     targets = attack.targets()
+    if not targets:
+        return
     shown = np.array([attack.shown(target) for target in targets]).reshape(len(targets), 2, -1)
     moves = np.abs(attack.matrix @ attack.deviations.T) > disclosure.NOISE
     hidden = np.flatnonzero(started & ~attack.published).tolist()

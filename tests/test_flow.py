@@ -9,13 +9,27 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline import builds, duck, flow, layouts, ledger, publish, releases, settings, store, verify
+from pipeline import (
+    builds,
+    duck,
+    flow,
+    layouts,
+    ledger,
+    public,
+    publish,
+    releases,
+    settings,
+    store,
+    suites,
+    verify,
+)
 from pipeline.messages import Problem
 from pipeline.periods import Month
 from pipeline.sample import write_sample
@@ -313,14 +327,25 @@ def test_the_public_release_suppresses_and_names_nobody(root: Path) -> None:
     assert "DATA SINTETIS" in page and "SYNTHETIC DATA" in page
 
 
-def test_real_data_are_not_made_public(root: Path) -> None:
+def test_a_public_release_that_leaks_is_not_published(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hiding is not trusted: without it the audit stops the release, and the suite before it."""
     now = releases.current("internal")
     assert now
     build = builds.find(now["build_id"])
-    real = builds.Build(build.build_id, {**build.facts, "is_synthetic": False})
-    with pytest.raises(Problem, match="no_audit"):
-        publish.publish("public", real, backfill("public"))
+    monkeypatch.setattr(public, "hidden", lambda *_: public.Hidden())
+    with pytest.raises(Problem, match="leak") as raised:
+        publish.publish("public", build, backfill("public"))
+    assert raised.value.facts["count"] > 0
+    honest = suites.run_suite("public", releases.database("internal"))
+    assert any(check.stops for check in honest), "the office's own file is not public"
+    bad = [replace(one, passed=False) for one in honest]
+    monkeypatch.setattr(suites, "run_suite", lambda *_: bad)
+    with pytest.raises(Problem, match="not_public"):
+        publish.publish("public", build, backfill("public"))
     assert releases.current("public") is None
+    assert not list((store.home() / "public" / "releases").iterdir())
 
 
 def test_a_release_is_complete_documented_and_read_only(root: Path) -> None:

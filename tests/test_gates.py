@@ -118,11 +118,6 @@ BREAKS = {
     "first_place_agrees": "UPDATE mart.first_place SET region_code = '3202'",
     "rank_range_holds": f"UPDATE mart.growth_ranking SET growth_pct_rank_low = 2, "
     f"growth_pct_rank_high = 1, share_first = 0 {RANKED}",
-    "public_ranking_hides_unsafe": "UPDATE public.growth_ranking SET share_pct = 1 "
-    "WHERE suppression = 'primary'",
-    "public_month_hides_unsafe": "UPDATE public.region_month SET exporters = 1 "
-    "WHERE suppression = 'primary'",
-    "public_ranks_have_no_holes": f"UPDATE public.growth_ranking SET fob_usd = NULL {RANKED}",
     "unit_value_in_band": "INSERT INTO core.unit_value_outlier (delivery_id, line) VALUES ('d', 2)",
 }
 

@@ -18,7 +18,19 @@ from typing import Any
 import pytest
 
 from deliveries import land
-from pipeline import duck, feeds, flow, layouts, load, rank, settings, store, validate
+from pipeline import (
+    duck,
+    feeds,
+    flow,
+    layouts,
+    load,
+    models,
+    public,
+    rank,
+    settings,
+    store,
+    validate,
+)
 from test_cli import call
 
 SHARED = Path(os.environ.get("IPSKA_SHARED_DATA", settings.ROOT.parent / "shared" / "data"))
@@ -178,6 +190,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duck.Connection]:
         with duck.connect() as con:
             load.load(con, [verdict], {"eska": "1999-01", "ports": "1999-01"})
             rank.rank(con)
+            public.note(con, public.Hidden())  # no firm stands behind official statistics
+            models.materialise(con, "public")
             yield con
     settings.settings.cache_clear()
     layouts.load_layout.cache_clear()

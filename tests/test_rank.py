@@ -12,7 +12,7 @@ from hypothesis import settings as bounded
 
 import reference
 from golden import fourteen_months, result, table
-from pipeline import duck, load, models, rank, settings
+from pipeline import duck, load, models, public, rank, settings
 from worlds import FIRST, REGIONS, RULES, ranked_by_sql, worlds
 
 
@@ -153,6 +153,10 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             with duck.connect(root / f"{name}.duckdb") as con:
                 load.load(con, order, {"eska": "2023-01"})
                 rank.rank(con)
+            hidden = public.hidden(root / f"{name}.duckdb", None)
+            with duck.connect(root / f"{name}.duckdb") as con:
+                public.note(con, hidden)
+                models.materialise(con, "public")
         yield root
     settings.settings.cache_clear()
 

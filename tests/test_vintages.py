@@ -21,6 +21,7 @@ from pipeline import (
     export,
     flow,
     layouts,
+    public,
     ranges,
     rankings,
     releases,
@@ -183,8 +184,15 @@ def test_a_public_page_knows_no_more_than_the_public(history: list[str], tmp_pat
     build = builds.find(rankings.current_build_id())
     release = releases.current("internal")
     assert release
-    public = {k: v for k, v in release.items() if k not in ("reason", "published_by", "trouble")}
-    export.write_database(build.database, tmp_path / "e.duckdb", "public", public)
+    facts = {k: v for k, v in release.items() if k not in ("reason", "published_by", "trouble")}
+    with duck.connect(build.database, read_only=True) as con:
+        unsafe = duck.rows(
+            con,
+            "SELECT basis, region_code, period_kind, period_end, 'primary' AS suppression "
+            "FROM core.region_span WHERE is_unsafe",
+        )
+    hidden = public.Hidden(unsafe)
+    export.write_database(build.database, tmp_path / "e.duckdb", "public", facts, hidden)
     with duck.connect(tmp_path / "e.duckdb", read_only=True) as con:
         hidden = con.execute(
             "SELECT region_code FROM mart.growth_ranking WHERE suppression = 'primary' AND "
