@@ -3,9 +3,8 @@
 Each step takes and gives plain JSON, so that Airflow can carry it and the CLI can print it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from pipeline import (
     periods,
     rank,
     releases,
-    report,
     resubmission,
     seeds,
     store,
@@ -40,6 +38,7 @@ from pipeline import (
     validate as validating,
 )
 from pipeline.messages import Problem
+from pipeline.outcome import conclude, noting
 from pipeline.settings import airflow_connection, settings
 
 Facts = dict[str, Any]
@@ -65,20 +64,6 @@ def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
         conclude(request, *done)
         raise
     return conclude(request, *done)
-
-
-@contextmanager
-def _noting(request: Facts) -> Iterator[None]:
-    """Leave a Problem where `conclude` finds it: under Airflow that is another process."""
-    try:
-        yield
-    except Problem as problem:
-        store.write_json(_note(request), problem.as_dict())
-        raise
-
-
-def _note(request: Facts) -> Path:
-    return store.home() / "work" / f"{store.safe_name(request['run_id'])}.problem.json"
 
 
 def request_nightly(
@@ -173,7 +158,7 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
     their source, days since their last month ended (None when open), when they last landed.
     """
     if request["kind"] == "resubmit":
-        with _noting(request):
+        with noting(request):
             return _resubmit(request)
     secrets = _secrets(due := _due(request), lookup)
     today = store.now().astimezone(seeds.time_zone()).date()
@@ -244,7 +229,7 @@ def validate(request: Facts, extracted: Facts) -> Facts:
     """Give every landing a verdict under the present rules, those a killed run left behind too."""
     landings = _all_landings()
     waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
-    with _noting(request):
+    with noting(request):
         verdicts = validating.validate(landings)
     fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
     return {
@@ -258,7 +243,7 @@ def validate(request: Facts, extracted: Facts) -> Facts:
 
 def build(request: Facts, validated: Facts) -> Facts:
     """Make one build of all deliveries, unless there is one made of the very same."""
-    with _noting(request):
+    with noting(request):
         return _build(request)
 
 
@@ -325,7 +310,7 @@ def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
 
 def publish(request: Facts, built: Facts) -> Facts:
     """Publish the build for the office. If a newer landing got there first, build once more."""
-    with _noting(request):
+    with noting(request):
         before = releases.current("internal")
         try:
             release = publishing.publish("internal", builds.find(built["build_id"]), request)
@@ -345,37 +330,3 @@ def publish(request: Facts, built: Facts) -> Facts:
         "still_wrong": [line for line in release["trouble"] if line in known],
         "moved": release.get("moved", {}) if release["published"] else {},
     }
-
-
-def conclude(
-    request: Facts,
-    extracted: Facts | None = None,
-    validated: Facts | None = None,
-    built: Facts | None = None,
-    published: Facts | None = None,
-) -> Facts:
-    """Write the run into the ledger and say what came of it; a missing step has failed.
-
-    exit_code: 0 done or nothing to do · 1 nothing published · 3 published, something newly wrong.
-    """
-    note = _note(request)
-    problem = store.read_json(note) if note.exists() else None
-    steps = {"extract": extracted, "validate": validated, "build": built, "publish": published}
-    missing = [name for name, facts in steps.items() if facts is None]
-    newly_wrong = bool(published and published["newly_wrong"]) or bool(
-        extracted and extracted["failed"]
-    )
-    told = (validated or {}).get("corrections", [])
-    newly_wrong = newly_wrong or any(one["is_overdue"] for one in told)
-    exit_code = 1 if missing else 3 if newly_wrong else 0
-    entry = {
-        **request,
-        **steps,
-        "exit_code": exit_code,
-        "failed_at": missing[0] if missing else None,
-        "problem": problem,
-        "finished_at": store.now().isoformat(),
-    }
-    ledger.record(entry)
-    note.unlink(missing_ok=True)
-    return {**entry, "text_en": report.text(entry, "en"), "text_id": report.text(entry, "id")}
