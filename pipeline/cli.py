@@ -15,7 +15,6 @@ from rich.progress import Progress
 from pipeline import (
     bounds_cli,
     builds,
-    checks,
     flow,
     layout_check,
     ledger,
@@ -23,7 +22,7 @@ from pipeline import (
     quarantine_cli,
     ranking_cli,
     releases,
-    report,
+    status_cli,
     store,
 )
 from pipeline import verify as verifying
@@ -38,6 +37,7 @@ app.add_typer(quarantine_cli.app, name="quarantine")
 app.add_typer(layout_check.app, name="layout")
 app.add_typer(bounds_cli.app, name="bounds")
 app.command()(ranking_cli.rank)
+app.command()(status_cli.status)
 app.command(name="explain")(ranking_cli.explain_region)
 Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
 Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default: all")]
@@ -134,29 +134,6 @@ def plan(
         out.print(f"{len(found['rows']) - len(busy)} unchanged; "
                   f"{len(found['waiting'])} landed and not yet validated")  # fmt: skip
     raise typer.Exit(4 if found["work"] else 0)
-
-
-@app.command()
-def status(as_json: Json = False) -> None:
-    """The last run, the current releases, and where they are."""
-    entries = ledger.entries()
-    found = {audience: releases.current(audience) for audience in releases.AUDIENCES}
-    if as_json:
-        print_json({"last_run": entries[-1] if entries else None, "releases": found,
-                     "hold": ledger.hold()})  # fmt: skip
-        return
-    runs = [entry for entry in entries if "extract" in entry]
-    if runs:
-        out.print(report.text(runs[-1], "id"), "", report.text(runs[-1], "en"), "", sep="\n")
-    for audience, release in found.items():
-        out.print(f"{audience}: {release['release_id'] if release else '–'}")
-        if release:
-            for file in (releases.DATABASE, "index.html"):
-                out.print(f"  {releases.link(audience) / file}")
-            if audience == "internal":
-                out.print(f"  {checks.file_of(release['build_id'])}")
-    if held := ledger.hold():
-        out.print(f"publishing is held / penerbitan ditahan: {shown(held['reason'])}")
 
 
 @app.command()

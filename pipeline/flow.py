@@ -24,6 +24,7 @@ from pipeline import (
     rank,
     releases,
     resubmission,
+    running,
     seeds,
     store,
     suites,
@@ -157,6 +158,7 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
     `lookup` gives a connection by name, as Airflow writes it. `missing`: slices with nothing at
     their source, days since their last month ended (None when open), when they last landed.
     """
+    running.mark(request, "extract")
     if request["kind"] == "resubmit":
         with noting(request):
             return _resubmit(request)
@@ -227,6 +229,7 @@ def _all_landings() -> list[store.Landing]:
 
 def validate(request: Facts, extracted: Facts) -> Facts:
     """Give every landing a verdict under the present rules, those a killed run left behind too."""
+    running.mark(request, "validate")
     landings = _all_landings()
     waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
     with noting(request):
@@ -243,6 +246,7 @@ def validate(request: Facts, extracted: Facts) -> Facts:
 
 def build(request: Facts, validated: Facts) -> Facts:
     """Make one build of all deliveries, unless there is one made of the very same."""
+    running.mark(request, "build")
     with noting(request):
         return _build(request)
 
@@ -270,11 +274,13 @@ def _build(request: Facts, landings: list[store.Landing] | None = None) -> Facts
     if builds.exists(build_id):
         return {"build_id": build_id, "built": False}
     builds.keep_rules(made_from["rules_sha"])
-    first_months = {name: str(feed.first_month) for name, feed in feeds.load_feeds().items()}
+    known = feeds.load_feeds()
+    first_months = {name: str(feed.first_month) for name, feed in known.items()}
+    limits = {name: (feed.covers, feed.fresh_days) for name, feed in known.items()}
     with store.new_directory(builds.folder_of(build_id)) as folder:
         database = folder / builds.DATABASE
         with duck.connect(database) as con:
-            load.load(con, verdicts, first_months)
+            load.load(con, verdicts, first_months, limits)
             core = suites.run_suite("core", database)
             failed = [check.rule_name for check in core if check.stops]
             if failed:
@@ -310,6 +316,7 @@ def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
 
 def publish(request: Facts, built: Facts) -> Facts:
     """Publish the build for the office. If a newer landing got there first, build once more."""
+    running.mark(request, "publish")
     with noting(request):
         before = releases.current("internal")
         try:

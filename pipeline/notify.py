@@ -63,7 +63,11 @@ def wrong(entry: Facts) -> list[str]:
         problem = entry["problem"] or {}
         found += [f"stopped {entry['failed_at']} {problem.get('code')}"]
         found += [f"moved {line}" for line in problem.get("moved", [])]
-    return sorted(found)
+    if entry.get("deadline_missed"):
+        found.append("deadline")
+    for kind in ("late", "stale"):
+        found += [f"{kind} {one['feed']}/{one['slice']}" for one in entry.get(kind, [])]
+    return sorted({*found})
 
 
 def channels() -> dict[str, Facts]:
@@ -85,6 +89,8 @@ def tell(entry: Facts, lookup: Lookup) -> list[Facts]:
     after: dict[str, Facts] = {}
     for channel, send in SENDERS.items():
         known = NOTHING | before.get(channel, {})
+        if entry["kind"] != "nightly":  # it looks at some months only: nothing is over by it
+            now = sorted({*now, *known["told"]})
         kind = _kind(entry, known, now, news)
         try:
             if not (text := lookup(f"ipska_{channel}")):

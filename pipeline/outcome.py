@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import feeds, ledger, notify, report, store
+from pipeline import feeds, freshness, ledger, notify, report, running, seeds, store
 from pipeline.messages import Problem
 from pipeline.settings import airflow_connection
 
@@ -45,21 +46,35 @@ def conclude(
         or (steps["extract"] or {}).get("failed")
         or any(one["is_overdue"] for one in (steps["validate"] or {}).get("corrections", []))
     )
+    now = store.now()
+    missed = _missed(request, now)
     entry = {
         **request,
         **steps,
-        "exit_code": 1 if missing else 3 if newly_wrong else 0,
+        "exit_code": 1 if missing else 3 if newly_wrong or missed else 0,
         "failed_at": failed_at or (missing[0] if missing else None),
         "problem": problem,
-        "finished_at": store.now().isoformat(),
+        "deadline_missed": missed,
+        **freshness.troubles(now),
+        "finished_at": now.isoformat(),
     }
     ledger.record(entry)
+    running.clear(request)
     note.unlink(missing_ok=True)
     told = {**entry, "text_en": report.text(entry, "en"), "text_id": report.text(entry, "id")}
     for failure in notify.tell(told, lookup):
         told["text_en"] += f"\n{failure['en']}"
         told["text_id"] += f"\n{failure['id']}"
     return told
+
+
+def _missed(request: Facts, now: datetime) -> str | None:
+    """Today's deadline, when a night that was scheduled ends after it and none had before."""
+    if (request["kind"], request["who"]) != ("nightly", "schedule"):
+        return None
+    due = freshness.missed_deadline(now)
+    is_todays = due and due.date() == now.astimezone(seeds.time_zone()).date()
+    return str(due) if is_todays else None
 
 
 def unstarted(kind: str, lookup: Lookup = airflow_connection) -> Facts:

@@ -198,6 +198,8 @@ def test_a_corrupt_delivery_is_refused_and_the_others_are_published(root: Path) 
     assert report["publish"]["published"]
     assert before and report["publish"]["release_id"] != before["release_id"]
     assert "BKS_2024-09" in report["text_en"]
+    assert [one["slice"] for one in report["stale"]] == ["BKS_2024-09"]
+    assert "An older delivery stands in, days since it came: BKS_2024-09 0." in report["text_en"]
     stale = query(
         releases.database("internal"),
         "SELECT delivery_id FROM meta.delivery WHERE is_stale AND state = 'current'",
@@ -503,3 +505,10 @@ def test_operators_commands_over_a_release(root: Path) -> None:
     assert command("release", "--resume", "--reason", "mended").returncode == 0
     assert "held" not in command("status").stdout
     assert command("verify").returncode == 0
+    status = json.loads(command("status", "--months", "200", "--json").stdout)
+    assert (status["running"], status["lock"], status["hold"]) == ([], None, None)
+    (row,) = [row for row in status["freshness"] if row["month"] == "2024-09"]
+    assert (row["feed"], row["fresh"], row["not_fresh"]) == ("eska", 12, [])
+    assert 0 < row["quarantined_pct"] < 100
+    assert all(one["month"] > "2024-09" for one in status["late"]) and status["late"]
+    assert "2024-09" in command("status", "--months", "200").stdout

@@ -123,6 +123,7 @@ BREAKS = {
     "public_month_hides_unsafe": "UPDATE public.region_month SET exporters = 1 "
     "WHERE suppression = 'primary'",
     "public_ranks_have_no_holes": f"UPDATE public.growth_ranking SET fob_usd = NULL {RANKED}",
+    "freshness_complete": "DELETE FROM core.freshness WHERE month = '2023-05-01'",
     "unit_value_in_band": "INSERT INTO core.unit_value_outlier (delivery_id, line) VALUES ('d', 2)",
 }
 
