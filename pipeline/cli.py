@@ -15,6 +15,7 @@ from rich.progress import Progress
 from pipeline import (
     bounds_cli,
     builds,
+    delivery_cli,
     flow,
     layout_check,
     ledger,
@@ -36,6 +37,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__d
 app.add_typer(quarantine_cli.app, name="quarantine")
 app.add_typer(layout_check.app, name="layout")
 app.add_typer(bounds_cli.app, name="bounds")
+app.add_typer(delivery_cli.app, name="delivery")
 app.command()(ranking_cli.rank)
 app.command()(status_cli.status)
 app.command(name="explain")(ranking_cli.explain_region)
@@ -226,10 +228,13 @@ def rollback(release_id: str, reason: Reason) -> None:
 
 
 @app.command()
-def verify() -> None:
-    """Re-hash landings and releases and re-check the books; exit 1 when anything has rotted."""
+def verify(as_json: Json = False) -> None:
+    """Re-hash landings, rules and releases, re-check the books; exit 1 when anything has rotted."""
     wrong = verifying.verify()
-    for line in wrong:
-        err.print(shown(line), style="red")
-    out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
+    if as_json:
+        print_json(wrong)
+    else:
+        for line in wrong:
+            err.print(shown(line, 1000), style="red")
+        out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
     raise typer.Exit(1 if wrong else 0)

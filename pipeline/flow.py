@@ -22,6 +22,7 @@ from pipeline import (
     load,
     periods,
     rank,
+    rejections,
     releases,
     resubmission,
     running,
@@ -212,7 +213,7 @@ def _resubmit(request: Facts) -> Facts:
         if one.manifest["resubmits"]
         and (verdict := validating.verdict_of(one))
         and verdict["verdict"] == "refused"
-    }
+    } | {*rejections.standing()}
     with resubmission.opened(Path(request["file"]), landings, request) as parts:
         landed = [land.resubmit(*part, void) for part in parts]
     return {
@@ -258,15 +259,18 @@ def build_as_of(moment: datetime) -> Facts:
     """
     known = [landing for landing in _all_landings() if landing.landed_at <= moment]
     try:
-        return _build({"run_id": ledger.new_run_id("as-of")}, known)
+        return _build({"run_id": ledger.new_run_id("as-of")}, known, moment)
     except duck.Error as error:
         if isinstance(error, duck.FAULTS):
             raise
         raise Problem("code_differs", moment=moment.isoformat(), error=error) from error
 
 
-def _build(request: Facts, landings: list[store.Landing] | None = None) -> Facts:
+def _build(
+    request: Facts, landings: list[store.Landing] | None = None, moment: datetime | None = None
+) -> Facts:
     verdicts = validating.validate(_all_landings() if landings is None else landings)
+    verdicts = rejections.applied(verdicts, moment)
     if not verdicts:
         raise Problem("nothing_delivered")
     made_from = builds.fingerprint(verdicts)
@@ -305,12 +309,12 @@ def _build(request: Facts, landings: list[store.Landing] | None = None) -> Facts
 
 def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
     """What is wrong with the deliveries, in a form that can be compared between builds: those
-    refused, and those of which anything stands in quarantine."""
+    refused (by a rule, not by an operator), and those of which anything stands in quarantine."""
     found = {*con.execute("SELECT DISTINCT delivery_id FROM core.quarantine_line").fetchall()}
     return sorted(
         f"{v['delivery_id']} {v['verdict']} {v['quarantined_records']}"
         for v in verdicts
-        if v["verdict"] == "refused" or (v["delivery_id"],) in found
+        if (v["verdict"] == "refused" and "rejected_by" not in v) or (v["delivery_id"],) in found
     )
 
 

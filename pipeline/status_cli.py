@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import checks, freshness, ledger, notify, releases, report, running, store
+from pipeline import checks, freshness, ledger, notify, rejections, releases, report, running, store
 from pipeline.messages import Problem, shown
 from pipeline.printing import Json, out, print_json, print_table
 
@@ -22,6 +22,7 @@ def found(months: int) -> dict[str, Any]:
         "last_run": runs[-1] if runs else None,
         "releases": {audience: releases.current(audience) for audience in releases.AUDIENCES},
         "hold": ledger.hold(),
+        "rejected": list(rejections.standing().values()),
         "running": running.found(),
         "lock": store.lock_holder(),
         "deadline_missed": missed and missed.isoformat(),
@@ -52,6 +53,9 @@ def status(
                 out.print(f"  {checks.file_of(release['build_id'])}")
     if held := facts["hold"]:
         out.print(f"publishing is held / penerbitan ditahan: {shown(held['reason'])}")
+    for one in facts["rejected"]:
+        what = f"{one['delivery_id']}, {one['who']}: {one['reason']}"
+        out.print(shown(f"ditolak operator / rejected by an operator: {what}", 400))
     for one in facts["running"]:
         alive = "" if one["is_alive"] else "; proses tidak ada / no such process"
         who = f"{one['run_id']}, {one['step']}, {one['who']}, pid {one['pid']}, {one['host']}"

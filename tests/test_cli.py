@@ -101,7 +101,7 @@ def test_status_before_anything_has_run(
         "lock": None,
         "deadline_missed": None,
         "messages": {},
-        **{name: [] for name in ("running", "freshness", "late", "stale")},
+        **{name: [] for name in ("rejected", "running", "freshness", "late", "stale")},
     }
 
 

@@ -15,7 +15,19 @@ from typing import Any
 
 import pytest
 
-from pipeline import builds, duck, flow, layouts, ledger, publish, releases, settings, store, verify
+from pipeline import (
+    builds,
+    duck,
+    flow,
+    layouts,
+    ledger,
+    publish,
+    rejections,
+    releases,
+    settings,
+    store,
+    verify,
+)
 from pipeline.messages import Problem
 from pipeline.periods import Month
 from pipeline.sample import write_sample
@@ -288,6 +300,27 @@ def test_a_rollback_holds_until_it_is_resumed(root: Path) -> None:
     assert again("after the hold")["publish"]["published"]
     latest = releases.current("internal")
     assert latest and latest["build_id"] == second["build_id"]
+
+
+def test_a_rejected_delivery_gives_way_to_the_one_before(root: Path) -> None:
+    first, before = releases.current("internal"), content(releases.database("internal"))
+    victim = sorted((root / "deliveries" / "KRW").glob("*_2024-08_*.csv"))[-1]
+    victim.write_bytes(b"".join(victim.read_bytes().splitlines(keepends=True)[:-1]))
+    (landed,) = again("a changed slice")["extract"]["landed"]
+    rejections.reject(landed, "a line is missing")
+    report = again("without it")
+    assert report["publish"]["published"] and report["exit_code"] == 0
+    assert [one["slice"] for one in report["stale"]] == ["KRW_2024-08"]
+    now, after = releases.current("internal"), content(releases.database("internal"))
+    assert now and first and now["build_id"] != first["build_id"]
+    assert after["region_month"] == before["region_month"]
+    booked = "SELECT state, state_reason FROM meta.ledger WHERE delivery_id = "
+    assert query(releases.database("internal"), f"{booked}'{landed}'") == [("refused", "rejected")]
+    assert verify.verify() == []
+    assert not again("nothing is new")["publish"]["published"]
+    rejections.reject(landed, "it was right", undo=True)
+    undone = again("with it again")
+    assert undone["publish"]["published"] and undone["stale"] == []
 
 
 def test_the_public_release_suppresses_and_names_nobody(root: Path) -> None:
