@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
@@ -107,9 +108,9 @@ def tell(entry: Facts, lookup: Lookup) -> list[Facts]:
             after[channel] = {**known, "owed": owed, "error": error}
     if after != before:
         about = {"about": entry["run_id"], "channels": after, "started_at": store.now().isoformat()}
-        ledger.record(
-            {"run_id": ledger.new_run_id("message"), "kind": "message", "exit_code": 0, **about}
-        )
+        run_id = ledger.new_run_id("message")
+        with suppress(OSError):  # a full disk: the message has gone out, and may go out once more
+            ledger.record({"run_id": run_id, "kind": "message", "exit_code": 0, **about})
     return [state["error"] for state in after.values() if state["error"]]
 
 

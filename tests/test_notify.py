@@ -282,6 +282,17 @@ def test_no_secret_is_written_or_told(hook: Hook, data_root: Path) -> None:
     assert not [text for text in files if "S3CRET" in text or SECRET in text]
 
 
+def test_a_full_disk_after_the_message_fails_no_run(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Facts) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ledger, "record", full)
+    assert tell(run(["A"]), webhook={"extra": {"url": hook.url}}) == []
+    assert len(hook.got) == 1
+
+
 def test_with_no_channel_nothing_is_sent_or_written(data_root: Path) -> None:
     assert tell(run(["A"])) == []
     assert ledger.entries() == []
