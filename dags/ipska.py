@@ -118,13 +118,17 @@ def conclude(
     validated: Facts | None,
     built: Facts | None,
     published: Facts | None,
+    dag_run: Any = None,
 ) -> None:
-    """Write the run into the ledger, say what came of it; red if something is newly wrong."""
-    from pipeline import flow
+    """Write the run into the ledger, tell what came of it; red if something is newly wrong."""
+    from pipeline import outcome
 
     if request is None:
+        if dag_run.dag_id == "ipska_nightly":  # who starts a backfill is there to see it
+            outcome.unstarted("nightly", connection)
         raise AirflowFailException("see the log of request / lihat log langkah request")
-    report = flow.conclude(request, extracted, validated, built, published)
+    done = (extracted, validated, built, published)
+    report = outcome.conclude(request, *done, lookup=connection)
     print(report["text_id"], report["text_en"], sep="\n\n")
     if report["exit_code"]:
         raise AirflowFailException(f"exit code {report['exit_code']}: the message stands above")

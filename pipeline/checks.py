@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipeline import builds, duck, page, releases, store
+from pipeline import builds, duck, freshness, page, releases, store
 from pipeline.messages import shown
 from pipeline.suites import Check
 
@@ -68,6 +68,8 @@ def write(
     refused = [verdict for verdict in verdicts if verdict["verdict"] == "refused"]
     html = page.template("checks.html.j2").render(
         facts=facts,
+        grid=freshness.grid(duck.rows(con, "FROM core.freshness")),
+        states=freshness.STATES,
         suites=[(s, list(some)) for s, some in groupby(rows, lambda row: row["suite_name"])],
         refused=[
             {

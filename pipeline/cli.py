@@ -15,7 +15,7 @@ from rich.progress import Progress
 from pipeline import (
     bounds_cli,
     builds,
-    checks,
+    delivery_cli,
     flow,
     layout_check,
     ledger,
@@ -23,7 +23,7 @@ from pipeline import (
     quarantine_cli,
     ranking_cli,
     releases,
-    report,
+    status_cli,
     store,
 )
 from pipeline import verify as verifying
@@ -37,7 +37,9 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__d
 app.add_typer(quarantine_cli.app, name="quarantine")
 app.add_typer(layout_check.app, name="layout")
 app.add_typer(bounds_cli.app, name="bounds")
+app.add_typer(delivery_cli.app, name="delivery")
 app.command()(ranking_cli.rank)
+app.command()(status_cli.status)
 app.command(name="explain")(ranking_cli.explain_region)
 Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
 Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default: all")]
@@ -137,29 +139,6 @@ def plan(
 
 
 @app.command()
-def status(as_json: Json = False) -> None:
-    """The last run, the current releases, and where they are."""
-    entries = ledger.entries()
-    found = {audience: releases.current(audience) for audience in releases.AUDIENCES}
-    if as_json:
-        print_json({"last_run": entries[-1] if entries else None, "releases": found,
-                     "hold": ledger.hold()})  # fmt: skip
-        return
-    runs = [entry for entry in entries if "extract" in entry]
-    if runs:
-        out.print(report.text(runs[-1], "id"), "", report.text(runs[-1], "en"), "", sep="\n")
-    for audience, release in found.items():
-        out.print(f"{audience}: {release['release_id'] if release else '–'}")
-        if release:
-            for file in (releases.DATABASE, "index.html"):
-                out.print(f"  {releases.link(audience) / file}")
-            if audience == "internal":
-                out.print(f"  {checks.file_of(release['build_id'])}")
-    if held := ledger.hold():
-        out.print(f"publishing is held / penerbitan ditahan: {shown(held['reason'])}")
-
-
-@app.command()
 def sample(
     to: Annotated[Path, typer.Option(help="folder to write; made when absent")],
     lines: Annotated[int, typer.Option(min=1000, help="goods lines, about")] = 60_000,
@@ -249,10 +228,13 @@ def rollback(release_id: str, reason: Reason) -> None:
 
 
 @app.command()
-def verify() -> None:
-    """Re-hash landings and releases and re-check the books; exit 1 when anything has rotted."""
+def verify(as_json: Json = False) -> None:
+    """Re-hash landings, rules and releases, re-check the books; exit 1 when anything has rotted."""
     wrong = verifying.verify()
-    for line in wrong:
-        err.print(shown(line), style="red")
-    out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
+    if as_json:
+        print_json(wrong)
+    else:
+        for line in wrong:
+            err.print(shown(line, 1000), style="red")
+        out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
     raise typer.Exit(1 if wrong else 0)

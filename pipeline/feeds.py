@@ -16,6 +16,7 @@ from pipeline.store import SAFE_NAME
 
 Covers = Literal["month", "year", "all"]
 Name = Annotated[str, Field(pattern=f"^{SAFE_NAME.pattern}$")]
+FRESH_DAYS = 14  # after a slice's end, until a feed that says nothing else is late
 ABSOLUTE = re.compile(r"https?://[^/@]+/|sftp://[^/@]+/|s3://[^/@]+/|/|\{deliveries\}/")
 
 
@@ -72,6 +73,7 @@ class Feed:
     first_month: Annotated[Month, BeforeValidator(_month)]
     connection: Name | None = None
     covers: Covers = "month"
+    fresh_days: Annotated[int, Field(ge=0, strict=True)] = FRESH_DAYS
 
     def fill(self, template: str, part: Slice) -> str:
         """The URL, or a piece of it, for a slice."""

@@ -3,9 +3,8 @@
 Each step takes and gives plain JSON, so that Airflow can carry it and the CLI can print it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,10 @@ from pipeline import (
     load,
     periods,
     rank,
+    rejections,
     releases,
-    report,
     resubmission,
+    running,
     seeds,
     store,
     suites,
@@ -41,6 +41,7 @@ from pipeline import (
     validate as validating,
 )
 from pipeline.messages import Problem
+from pipeline.outcome import conclude, noting
 from pipeline.settings import airflow_connection, settings
 
 Facts = dict[str, Any]
@@ -66,20 +67,6 @@ def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
         conclude(request, *done)
         raise
     return conclude(request, *done)
-
-
-@contextmanager
-def _noting(request: Facts) -> Iterator[None]:
-    """Leave a Problem where `conclude` finds it: under Airflow that is another process."""
-    try:
-        yield
-    except Problem as problem:
-        store.write_json(_note(request), problem.as_dict())
-        raise
-
-
-def _note(request: Facts) -> Path:
-    return store.home() / "work" / f"{store.safe_name(request['run_id'])}.problem.json"
 
 
 def request_nightly(
@@ -173,8 +160,9 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
     `lookup` gives a connection by name, as Airflow writes it. `missing`: slices with nothing at
     their source, days since their last month ended (None when open), when they last landed.
     """
+    running.mark(request, "extract")
     if request["kind"] == "resubmit":
-        with _noting(request):
+        with noting(request):
             return _resubmit(request)
     secrets = _secrets(due := _due(request), lookup)
     today = store.now().astimezone(seeds.time_zone()).date()
@@ -226,7 +214,7 @@ def _resubmit(request: Facts) -> Facts:
         if one.manifest["resubmits"]
         and (verdict := validating.verdict_of(one))
         and verdict["verdict"] == "refused"
-    }
+    } | {*rejections.standing()}
     with resubmission.opened(Path(request["file"]), landings, request) as parts:
         landed = [land.resubmit(*part, void) for part in parts]
     return {
@@ -243,9 +231,10 @@ def _all_landings() -> list[store.Landing]:
 
 def validate(request: Facts, extracted: Facts) -> Facts:
     """Give every landing a verdict under the present rules, those a killed run left behind too."""
+    running.mark(request, "validate")
     landings = _all_landings()
     waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
-    with _noting(request):
+    with noting(request):
         bounds.check_names({name: feed.offices for name, feed in feeds.load_feeds().items()})
         verdicts = validating.validate(landings)
     fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
@@ -260,7 +249,8 @@ def validate(request: Facts, extracted: Facts) -> Facts:
 
 def build(request: Facts, validated: Facts) -> Facts:
     """Make one build of all deliveries, unless there is one made of the very same."""
-    with _noting(request):
+    running.mark(request, "build")
+    with noting(request):
         return _build(request)
 
 
@@ -271,15 +261,18 @@ def build_as_of(moment: datetime) -> Facts:
     """
     known = [landing for landing in _all_landings() if landing.landed_at <= moment]
     try:
-        return _build({"run_id": ledger.new_run_id("as-of")}, known)
+        return _build({"run_id": ledger.new_run_id("as-of")}, known, moment)
     except duck.Error as error:
         if isinstance(error, duck.FAULTS):
             raise
         raise Problem("code_differs", moment=moment.isoformat(), error=error) from error
 
 
-def _build(request: Facts, landings: list[store.Landing] | None = None) -> Facts:
+def _build(
+    request: Facts, landings: list[store.Landing] | None = None, moment: datetime | None = None
+) -> Facts:
     verdicts = validating.validate(_all_landings() if landings is None else landings)
+    verdicts = rejections.applied(verdicts, moment)
     if not verdicts:
         raise Problem("nothing_delivered")
     made_from = builds.fingerprint(verdicts)
@@ -287,11 +280,13 @@ def _build(request: Facts, landings: list[store.Landing] | None = None) -> Facts
     if builds.exists(build_id):
         return {"build_id": build_id, "built": False}
     builds.keep_rules(made_from["rules_sha"])
-    first_months = {name: str(feed.first_month) for name, feed in feeds.load_feeds().items()}
+    known = feeds.load_feeds()
+    first_months = {name: str(feed.first_month) for name, feed in known.items()}
+    limits = {name: (feed.covers, feed.fresh_days) for name, feed in known.items()}
     with store.new_directory(builds.folder_of(build_id)) as folder:
         database = folder / builds.DATABASE
         with duck.connect(database) as con:
-            load.load(con, verdicts, first_months)
+            load.load(con, verdicts, first_months, limits)
             core = suites.run_suite("core", database)
             failed = [check.rule_name for check in core if check.stops]
             if failed:
@@ -316,18 +311,19 @@ def _build(request: Facts, landings: list[store.Landing] | None = None) -> Facts
 
 def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
     """What is wrong with the deliveries, in a form that can be compared between builds: those
-    refused, and those of which anything stands in quarantine."""
+    refused (by a rule, not by an operator), and those of which anything stands in quarantine."""
     found = {*con.execute("SELECT DISTINCT delivery_id FROM core.quarantine_line").fetchall()}
     return sorted(
         f"{v['delivery_id']} {v['verdict']} {v['quarantined_records']}"
         for v in verdicts
-        if v["verdict"] == "refused" or (v["delivery_id"],) in found
+        if (v["verdict"] == "refused" and "rejected_by" not in v) or (v["delivery_id"],) in found
     )
 
 
 def publish(request: Facts, built: Facts) -> Facts:
     """Publish the build for the office. If a newer landing got there first, build once more."""
-    with _noting(request):
+    running.mark(request, "publish")
+    with noting(request):
         before = releases.current("internal")
         try:
             release = publishing.publish("internal", builds.find(built["build_id"]), request)
@@ -347,37 +343,3 @@ def publish(request: Facts, built: Facts) -> Facts:
         "still_wrong": [line for line in release["trouble"] if line in known],
         "moved": release.get("moved", {}) if release["published"] else {},
     }
-
-
-def conclude(
-    request: Facts,
-    extracted: Facts | None = None,
-    validated: Facts | None = None,
-    built: Facts | None = None,
-    published: Facts | None = None,
-) -> Facts:
-    """Write the run into the ledger and say what came of it; a missing step has failed.
-
-    exit_code: 0 done or nothing to do · 1 nothing published · 3 published, something newly wrong.
-    """
-    note = _note(request)
-    problem = store.read_json(note) if note.exists() else None
-    steps = {"extract": extracted, "validate": validated, "build": built, "publish": published}
-    missing = [name for name, facts in steps.items() if facts is None]
-    newly_wrong = bool(published and published["newly_wrong"]) or bool(
-        extracted and extracted["failed"]
-    )
-    told = (validated or {}).get("corrections", [])
-    newly_wrong = newly_wrong or any(one["is_overdue"] for one in told)
-    exit_code = 1 if missing else 3 if newly_wrong else 0
-    entry = {
-        **request,
-        **steps,
-        "exit_code": exit_code,
-        "failed_at": missing[0] if missing else None,
-        "problem": problem,
-        "finished_at": store.now().isoformat(),
-    }
-    ledger.record(entry)
-    note.unlink(missing_ok=True)
-    return {**entry, "text_en": report.text(entry, "en"), "text_id": report.text(entry, "id")}

@@ -2,10 +2,12 @@
 
 import csv
 import glob
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline import duck, models, store
+from pipeline.feeds import FRESH_DAYS
 from pipeline.settings import settings
 
 Verdict = dict[str, Any]
@@ -55,17 +57,28 @@ AS_JUDGED = (
 )
 
 
-def load(con: duck.Connection, verdicts: list[Verdict], first_months: dict[str, str]) -> None:
+def load(
+    con: duck.Connection,
+    verdicts: list[Verdict],
+    first_months: dict[str, str],
+    limits: Mapping[str, tuple[str, int]] | None = None,
+) -> None:
     """Fill an empty build file with schemas seed and core, from the verdicts of all landings.
 
-    `first_months` says for each feed the month (YYYY-MM) before which it owes nothing. Files are
-    read from accepted/ and quarantine/; of superseded and refused deliveries nothing is read.
+    `first_months` says for each feed the month (YYYY-MM) before which it owes nothing, `limits`
+    what its slices cover and how many days after their end they are due. Files are read from
+    accepted/ and quarantine/; of superseded and refused deliveries nothing is read.
     Raises duckdb.Error when a file that a verdict promises is missing, KeyError on a verdict or a
     feed that is not complete, Problem `bad_model`.
     """
     con.execute("CREATE SCHEMA stage; CREATE SCHEMA seed")
     _seeds(con)
     _deliveries(con, verdicts, first_months)
+    limits = dict.fromkeys(first_months, ("month", FRESH_DAYS)) | dict(limits or {})
+    rows = [
+        {"feed": feed, "covers": covers, "fresh_days": n} for feed, (covers, n) in limits.items()
+    ]
+    _table(con, "stage.feed", "feed VARCHAR, covers VARCHAR, fresh_days INTEGER", rows)
     models.materialise(con, "core", only=("core.country", "core.delivery"))
     found = con.execute("SELECT delivery_id FROM core.delivery WHERE state = 'current'").fetchall()
     current = {delivery_id for (delivery_id,) in found}

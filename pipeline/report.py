@@ -18,6 +18,9 @@ WORDS: dict[str, dict[str, str]] = {
         "file": "Run {run_id} ({kind}): {file}.",
         "received": "Received: {landed} new deliveries, {unchanged} unchanged, {missing} missing.",
         "missing": "Missing, days since the month ended: {slices}.",
+        "late": "Past their limit, days late: {slices}.",
+        "stale": "An older delivery stands in, days since it came: {slices}.",
+        "deadline": "DEADLINE MISSED: the release was due at {due}.",
         "failed": "Could not fetch {slice}: {text}",
         "validated": "Validated: {validated} deliveries, {records} records.",
         "correction": "Correction that does not fit, red from {red_on}: {text}",
@@ -50,6 +53,9 @@ WORDS: dict[str, dict[str, str]] = {
         "file": "Proses {run_id} ({kind}): {file}.",
         "received": "Diterima: {landed} kiriman baru, {unchanged} tetap, {missing} belum ada.",
         "missing": "Belum ada, hari sejak bulannya berakhir: {slices}.",
+        "late": "Melewati batas, hari terlambat: {slices}.",
+        "stale": "Kiriman lama masih dipakai, hari sejak diterima: {slices}.",
+        "deadline": "TENGGAT TERLEWAT: rilis seharusnya ada pada {due}.",
         "failed": "Gagal mengambil {slice}: {text}",
         "validated": "Divalidasi: {validated} kiriman, {records} baris.",
         "correction": "Koreksi yang tidak cocok, merah mulai {red_on}: {text}",
@@ -99,6 +105,12 @@ def text(entry: dict[str, Any], language: str) -> str:
             ages = [f"{one['slice']} {_age(one['age_days'])}" for one in late]
             lines.append(words["missing"].format(slices=_some(ages)))
         lines += _failed(extracted["failed"], language)
+    for kind in ("late", "stale"):  # older entries have none
+        if some := [one for one in entry.get(kind, []) if one["month"] in entry["months"]]:
+            days = [f"{one['slice']} {one['days']}" for one in some]
+            lines.append(words[kind].format(slices=_some(list(dict.fromkeys(days)))))
+    if entry.get("deadline_missed"):
+        lines.append(words["deadline"].format(due=entry["deadline_missed"]))
     if entry["validate"]:
         lines.append(words["validated"].format(**entry["validate"]))
         for one in entry["validate"].get("corrections", []):

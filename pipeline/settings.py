@@ -5,6 +5,7 @@ that it is reviewed, hashed into every build and printed with every release.
 """
 
 import os
+from datetime import time
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Settings(BaseSettings):
     expectations: Path = ROOT / "expectations"
     warehouse: Path = ROOT / "warehouse"
 
+    deadline: time = Field(time(6), description="until when the night's release is due, local time")
     months_back: int = Field(3, description="months before the newest expected one pulled nightly")
     memory_limit: str = Field("2GB", description="DuckDB's memory; work beyond it spills to disk")
     threads: int | None = Field(None, description="DuckDB's threads; default: all cores")

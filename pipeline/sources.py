@@ -58,11 +58,11 @@ def require_https(url: str) -> None:
         URL(url)
     except ValueError:
         raise Problem("bad_source", source=url.partition("://")[0] + "://…") from None
-    if parts.scheme.lower() != "https" and not _is_loopback(host):
+    if parts.scheme.lower() != "https" and not is_loopback(host):
         raise Problem("not_https", source=without_secrets(url))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

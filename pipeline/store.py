@@ -184,10 +184,41 @@ def lock(purpose: str, run_id: str) -> Iterator[None]:
                 time.sleep(0.1)
         handle.seek(0)
         handle.truncate()
-        note = {"pid": os.getpid(), "host": socket.gethostname(), "run": run_id, "for": purpose}
-        handle.write(json.dumps(note))
+        handle.write(json.dumps({**process(), "run": run_id, "for": purpose}))
         handle.flush()
         yield
+
+
+def lock_holder() -> dict[str, Any] | None:
+    """Who holds the lock: pid, host, run, for; None when nobody does."""
+    path = home() / "publish.lock"
+    if not path.exists():
+        return None
+    with path.open() as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = handle.read()
+            return json.loads(text) if text else {}  # it has just been taken
+    return None
+
+
+def process() -> dict[str, Any]:
+    """This process, for notes that outlive it."""
+    return {"pid": os.getpid(), "host": socket.gethostname()}
+
+
+def is_alive(note: dict[str, Any]) -> bool:
+    """Whether the process of a note is there; one of another host is taken to be."""
+    if note["host"] != socket.gethostname():
+        return True
+    try:
+        os.kill(note["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @dataclass(frozen=True)

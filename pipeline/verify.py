@@ -1,10 +1,12 @@
-"""Has anything rotted? Re-hash landings and releases, re-check the books."""
+"""Has anything rotted? Re-hash landings, rules and releases, re-check the books."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import duck, feeds, releases, store
+from pipeline import duck, releases, store
 from pipeline.messages import Problem
 
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, duck.Error)
 OPEN_BOOKS = """
     SELECT d.delivery_id, d.records, coalesce(sum(l.records), 0)::BIGINT AS accounted
     FROM meta.delivery d LEFT JOIN meta.ledger l USING (delivery_id)
@@ -16,22 +18,65 @@ OPEN_BOOKS = """
 
 def verify() -> list[str]:
     """What is wrong, one line each; an empty list when all is sound. Reads every kept byte once."""
-    wrong = []
-    for name in feeds.load_feeds():
-        for landing in store.landings(name):
-            if not landing.payload.exists():
-                if not landing.manifest["refusal"]:
-                    wrong.append(f"{landing.payload}: missing")
-            elif store.sha256_of(landing.payload) != landing.manifest["sha256"]:
-                wrong.append(f"{landing.payload}: sha256 differs from manifest.json")
+    return [*_landings(), *_rules(), *_ledger(), *_releases()]
+
+
+def _landings() -> Iterator[str]:
+    """Of every feed that there ever was. Only what was over a limit has no payload."""
+    for folder in sorted((store.home() / "landing").glob("*/*/[!.]*")):
+        try:
+            manifest = store.read_json(folder / "manifest.json")
+            expected = {"payload": manifest["sha256"]}
+            if named := manifest.get("resubmits"):
+                expected["return"] = named["return_sha256"]
+            if manifest["refusal"] and manifest["refusal"]["code"] == "too_large":
+                expected = {}
+        except UNREADABLE as error:
+            yield f"{folder / 'manifest.json'}: can't be read ({type(error).__name__})"
+            continue
+        for name, sha256 in expected.items():
+            file = folder / name
+            if not file.exists():
+                yield f"{file}: missing"
+            elif store.sha256_of(file) != sha256:
+                yield f"{file}: sha256 differs from manifest.json"
+
+
+def _rules() -> Iterator[str]:
+    """A folder of rules is named by its hash, of seeds (under any name), suites and SQL."""
+    for folder in sorted((store.home() / "rules").glob("[!.]*")):
+        trees = {tree.name: tree for tree in folder.iterdir()}
+        kept = [trees.pop(name, folder / name) for name in ("expectations", "warehouse")]
+        if len(trees) != 1 or store.sha256_of_trees(*trees.values(), *kept) != folder.name:
+            yield f"{folder}: its files are not those that it is named by"
+
+
+def _ledger() -> Iterator[str]:
+    for file in sorted((store.home() / "ledger").glob("2*.json")):
+        try:
+            _ = store.read_json(file)["kind"]
+        except UNREADABLE as error:
+            yield f"{file}: can't be read ({type(error).__name__})"
+
+
+def _releases() -> Iterator[str]:
     for audience in releases.AUDIENCES:
-        for release in releases.every(audience):
-            folder = releases.folder_of(audience, release["release_id"])
-            rotten = releases.rot(folder)
-            wrong += [f"{file}: sha256 differs from SHA256SUMS" for file in rotten]
-            if not rotten:
-                wrong += _open_books(folder / releases.DATABASE)
-    return wrong
+        link = releases.link(audience)
+        if link.is_symlink() and not (link / "release.json").exists():
+            yield f"{link}: leads to no release"
+        for folder in sorted((store.home() / audience / "releases").glob("2*")):
+            try:
+                rotten = releases.rot(folder)
+                yield from (f"{file}: sha256 differs from SHA256SUMS" for file in rotten)
+                listed = (folder / "SHA256SUMS").read_text("utf-8").split()[1::2]
+                for file in sorted(folder.iterdir()):
+                    if file.name not in (*listed, "SHA256SUMS"):
+                        yield f"{file}: not in SHA256SUMS"
+                if not rotten:
+                    store.read_json(folder / "release.json")
+                    yield from _open_books(folder / releases.DATABASE)
+            except UNREADABLE as error:
+                yield f"{folder}: can't be read ({type(error).__name__})"
 
 
 def _open_books(database: Path) -> list[str]:

@@ -108,12 +108,12 @@ class Web:
         """fsspec's HTTP file system. aiohttp's own limit of 5 minutes a file is lifted."""
         wait = settings().fetch_timeout_s
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=wait, sock_read=wait)
-        headers = _authorization(self._connection)
+        headers = authorization(self._connection)
         options = {"timeout": timeout, "trust_env": True, "headers": headers}
         return fsspec.filesystem("http", client_kwargs=options)
 
 
-def _authorization(connection: Connection) -> dict[str, str]:
+def authorization(connection: Connection) -> dict[str, str]:
     """Login and password are basic auth, a password alone is a bearer token."""
     if connection.login:
         secret = aiohttp.encode_basic_auth(connection.login, connection.password)

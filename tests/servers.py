@@ -1,10 +1,13 @@
-"""Real servers on 127.0.0.1 for the tests of extract: a web server, SFTP by asyncssh, S3 by moto.
+"""Real servers on 127.0.0.1: web, SFTP (asyncssh) and S3 (moto) to extract from, mail and webhooks.
 
 Each takes a free port, belongs to the test that starts it, and is gone after it.
 """
 
 import asyncio
+import json
 import os
+import socketserver
+import ssl
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -212,3 +215,105 @@ def s3_server() -> Iterator[Any]:
         yield endpoint, client
     finally:
         server.stop()
+
+
+@dataclass
+class Hook:
+    """A web server that takes POSTs. `script` are its first answers, then 200."""
+
+    port: int = 0
+    script: list[int] = field(default_factory=list)
+    got: list[tuple[dict[str, str], Any]] = field(default_factory=list)  # headers, JSON
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/services/S3CRET"
+
+
+@contextmanager
+def hook_server() -> Iterator[Hook]:
+    hook = Hook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            hook.got.append((dict(self.headers), json.loads(body)))
+            self.send_response(hook.script.pop(0) if hook.script else 200)
+            self.send_header("Location", hook.url)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with _serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as hook.port:
+        yield hook
+
+
+@dataclass
+class Post:
+    """A mail server. `refuses` are addresses it doesn't know; `script` are its first greetings."""
+
+    port: int = 0
+    tls: ssl.SSLContext | None = None
+    refuses: set[str] = field(default_factory=set)
+    script: list[int] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # every command, with `(tls)` when encrypted
+    got: list[bytes] = field(default_factory=list)
+
+
+@contextmanager
+def mail_server(tls: ssl.SSLContext | None = None) -> Iterator[Post]:
+    post = Post(tls=tls)
+
+    class Handler(socketserver.StreamRequestHandler):
+        def say(self, text: str) -> None:
+            self.wfile.write(f"{text}\r\n".encode())
+            self.wfile.flush()
+
+        def handle(self) -> None:
+            encrypted = ""
+            self.say(f"{post.script.pop(0) if post.script else 220} loopback")
+            while line := self.rfile.readline():
+                text = line.decode().strip()
+                post.said.append(f"{text}{encrypted}")
+                verb = text.split(" ")[0].upper()
+                if verb == "EHLO":
+                    offer = "AUTH PLAIN" if encrypted or not tls else "STARTTLS"
+                    self.say(f"250-loopback\r\n250 {offer}")
+                elif verb == "STARTTLS" and tls:
+                    self.say("220 go on")
+                    self.request = tls.wrap_socket(self.request, server_side=True)
+                    self.setup()
+                    encrypted = " (tls)"
+                elif verb == "RCPT":
+                    address = text.partition("<")[2].partition(">")[0]
+                    self.say("550 unknown" if address in post.refuses else "250 fine")
+                elif verb == "DATA":
+                    self.say("354 go on")
+                    lines = []
+                    while (one := self.rfile.readline()) not in (b".\r\n", b""):
+                        lines.append(one.removeprefix(b"."))
+                    post.got.append(b"".join(lines))
+                    self.say("250 taken")
+                elif verb == "QUIT":
+                    return self.say("221 bye")
+                else:
+                    self.say("235 welcome" if verb == "AUTH" else "250 fine")
+
+    with _serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as post.port:
+        yield post
+
+
+@contextmanager
+def _serving(server: socketserver.BaseServer) -> Iterator[int]:
+    """The port of a server that runs in a thread until the end."""
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that hang up
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

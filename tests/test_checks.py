@@ -10,6 +10,8 @@ import pytest
 from deliveries import filler, land, text
 from pipeline import builds, checks, duck, flow, releases, store, suites, validate
 
+STALE = "(VALUES ('eska', '<b>', DATE '2024-01-01', 'stale', 8, 1))"
+FRESHNESS = "feed, office_code, month, freshness, records, quarantined_records"
 HOSTILE = "<script>alert(1)</script>\"' onload=x &amp; \u202e\u200b\x1b[31m{{ 7*7 }}=1+1"
 
 
@@ -97,6 +99,7 @@ def test_examples_of_a_table_and_the_trend_of_kept_releases(
         con.execute("CREATE SCHEMA meta; CREATE SCHEMA core")
         con.execute(f"CREATE TABLE meta.check_result ({columns})")
         con.execute("CREATE TABLE core.delivery (delivery_id VARCHAR, state VARCHAR)")
+        con.execute(f"CREATE TABLE core.freshness AS FROM {STALE} AS f ({FRESHNESS})")
         con.execute("CREATE TABLE core.t AS SELECT ? AS name, n FROM range(9) AS r (n)", [HOSTILE])
         con.execute("INSERT INTO meta.check_result VALUES "
                     "('core', 'odd', 'warning', 4, 2, 'do this', 'lakukan ini'), "
@@ -108,6 +111,7 @@ def test_examples_of_a_table_and_the_trend_of_kept_releases(
     assert found.text.count("name <script>alert(1)</script>") == checks.EXAMPLES
     assert "· n 0" in found.text and "· n 3" not in found.text
     assert "SINTETIS" not in found.text and "script" not in found.tags
+    assert "eska2024-010100012,50<b>" in "".join(found.text.split())
 
 
 def test_a_page_stays_under_a_megabyte(data_root: Path) -> None:
@@ -116,6 +120,7 @@ def test_a_page_stays_under_a_megabyte(data_root: Path) -> None:
         con.execute("CREATE SCHEMA meta; CREATE SCHEMA core")
         con.execute(f"CREATE TABLE meta.check_result ({builds.CHECK_RESULT})")
         con.execute("CREATE TABLE core.delivery (delivery_id VARCHAR, state VARCHAR)")
+        con.execute(f"CREATE TABLE core.freshness AS FROM {STALE} AS f ({FRESHNESS}) LIMIT 0")
         con.execute("CREATE TABLE core.t AS SELECT repeat('\"''', 50000) AS name FROM range(3)")
         made = [
             suites.Check("core", f"rule_{n}", "critical", "core.t", None, 3, 3, False,

@@ -92,10 +92,16 @@ def test_status_before_anything_has_run(
 ) -> None:
     code, out, _ = call(capsys, "status", "--json")
     assert code == 0
-    assert json.loads(out) == {
+    found = json.loads(out)
+    assert found.pop("problem")["code"] == "nothing_published"
+    assert found == {
         "last_run": None,
         "releases": {"internal": None, "public": None},
         "hold": None,
+        "lock": None,
+        "deadline_missed": None,
+        "messages": {},
+        **{name: [] for name in ("rejected", "running", "freshness", "late", "stale")},
     }
 
 

@@ -313,7 +313,7 @@ def test_plain_http_to_another_machine_is_refused(quick: Path) -> None:
 
 
 def test_a_redirect_to_plain_http_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_is_loopback", lambda host: host == "localhost")
+    monkeypatch.setattr(sources, "is_loopback", lambda host: host == "localhost")
     site.redirect = f"http://127.0.0.1:{site.port}/led"
     assert failure(feed_of(site.url.replace("127.0.0.1", "localhost"))).code == "not_https"
     assert site.gets() == []
@@ -322,7 +322,7 @@ def test_a_redirect_to_plain_http_is_refused(site: Site, monkeypatch: pytest.Mon
 def test_a_redirect_of_the_download_alone_is_refused_too(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "_is_loopback", lambda host: host == "localhost")
+    monkeypatch.setattr(sources, "is_loopback", lambda host: host == "localhost")
     web, url = place_of(site.url.replace("127.0.0.1", "localhost"))
     seen = web.offer(url)
     site.redirect = f"http://127.0.0.1:{site.port}/led"

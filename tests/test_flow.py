@@ -24,6 +24,7 @@ from pipeline import (
     ledger,
     public,
     publish,
+    rejections,
     releases,
     settings,
     store,
@@ -212,6 +213,8 @@ def test_a_corrupt_delivery_is_refused_and_the_others_are_published(root: Path) 
     assert report["publish"]["published"]
     assert before and report["publish"]["release_id"] != before["release_id"]
     assert "BKS_2024-09" in report["text_en"]
+    assert [one["slice"] for one in report["stale"]] == ["BKS_2024-09"]
+    assert "An older delivery stands in, days since it came: BKS_2024-09 0." in report["text_en"]
     stale = query(
         releases.database("internal"),
         "SELECT delivery_id FROM meta.delivery WHERE is_stale AND state = 'current'",
@@ -300,6 +303,27 @@ def test_a_rollback_holds_until_it_is_resumed(root: Path) -> None:
     assert again("after the hold")["publish"]["published"]
     latest = releases.current("internal")
     assert latest and latest["build_id"] == second["build_id"]
+
+
+def test_a_rejected_delivery_gives_way_to_the_one_before(root: Path) -> None:
+    first, before = releases.current("internal"), content(releases.database("internal"))
+    victim = sorted((root / "deliveries" / "KRW").glob("*_2024-08_*.csv"))[-1]
+    victim.write_bytes(b"".join(victim.read_bytes().splitlines(keepends=True)[:-1]))
+    (landed,) = again("a changed slice")["extract"]["landed"]
+    rejections.reject(landed, "a line is missing")
+    report = again("without it")
+    assert report["publish"]["published"] and report["exit_code"] == 0
+    assert [one["slice"] for one in report["stale"]] == ["KRW_2024-08"]
+    now, after = releases.current("internal"), content(releases.database("internal"))
+    assert now and first and now["build_id"] != first["build_id"]
+    assert after["region_month"] == before["region_month"]
+    booked = "SELECT state, state_reason FROM meta.ledger WHERE delivery_id = "
+    assert query(releases.database("internal"), f"{booked}'{landed}'") == [("refused", "rejected")]
+    assert verify.verify() == []
+    assert not again("nothing is new")["publish"]["published"]
+    rejections.reject(landed, "it was right", undo=True)
+    undone = again("with it again")
+    assert undone["publish"]["published"] and undone["stale"] == []
 
 
 def test_the_public_release_suppresses_and_names_nobody(root: Path) -> None:
@@ -528,3 +552,10 @@ def test_operators_commands_over_a_release(root: Path) -> None:
     assert command("release", "--resume", "--reason", "mended").returncode == 0
     assert "held" not in command("status").stdout
     assert command("verify").returncode == 0
+    status = json.loads(command("status", "--months", "200", "--json").stdout)
+    assert (status["running"], status["lock"], status["hold"]) == ([], None, None)
+    (row,) = [row for row in status["freshness"] if row["month"] == "2024-09"]
+    assert (row["feed"], row["fresh"], row["not_fresh"]) == ("eska", 12, [])
+    assert 0 < row["quarantined_pct"] < 100
+    assert all(one["month"] > "2024-09" for one in status["late"]) and status["late"]
+    assert "2024-09" in command("status", "--months", "200").stdout

@@ -118,6 +118,7 @@ BREAKS = {
     "first_place_agrees": "UPDATE mart.first_place SET region_code = '3202'",
     "rank_range_holds": f"UPDATE mart.growth_ranking SET growth_pct_rank_low = 2, "
     f"growth_pct_rank_high = 1, share_first = 0 {RANKED}",
+    "freshness_complete": "DELETE FROM core.freshness WHERE month = '2023-05-01'",
     "unit_value_in_band": "INSERT INTO core.unit_value_outlier (delivery_id, line) VALUES ('d', 2)",
 }
 

@@ -3,7 +3,8 @@
 -- grain: delivery_id, state, state_reason
 -- stated_usd is what can be read on the records (line FOB in US$), unreadable_records those on
 -- which nothing can; fob_usd is what counts of it by METHOD.md, which is another sum. An excluded
--- record's reason is the rule of its layout.
+-- record's reason is the rule of its layout. What an operator rejects is refused as `rejected`; it was
+-- validated, so its US$ are known.
 SELECT
     delivery_id,
     'current' AS state,
@@ -60,10 +61,14 @@ UNION ALL
 SELECT
     delivery_id,
     state,
-    CASE state WHEN 'refused' THEN 'refused' ELSE 'newer_delivery' END,
+    CASE
+        WHEN state <> 'refused' THEN 'newer_delivery'
+        WHEN problem_codes = 'rejected' THEN 'rejected'
+        ELSE 'refused'
+    END,
     records,
     accepted_usd + quarantined_usd,
-    CASE state WHEN 'refused' THEN records
+    CASE WHEN state = 'refused' AND problem_codes IS DISTINCT FROM 'rejected' THEN records
         ELSE accepted_unreadable + quarantined_unreadable + excluded_records END,
     0
 FROM core.delivery

@@ -1,0 +1,88 @@
+"""How a run ends: one entry of the ledger, one message, one exit code."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import feeds, freshness, ledger, notify, report, running, seeds, store
+from pipeline.messages import Problem
+from pipeline.settings import airflow_connection
+
+Facts = dict[str, Any]
+Lookup = Callable[[str], str | None]
+STEPS = ("extract", "validate", "build", "publish")
+
+
+@contextmanager
+def noting(request: Facts) -> Iterator[None]:
+    """Leave a Problem where `conclude` finds it: under Airflow that is another process."""
+    try:
+        yield
+    except Problem as problem:
+        store.write_json(_note(request), problem.as_dict())
+        raise
+
+
+def _note(request: Facts) -> Path:
+    return store.home() / "work" / f"{store.safe_name(request['run_id'])}.problem.json"
+
+
+def conclude(
+    request: Facts, *done: Facts | None, lookup: Lookup = airflow_connection, failed_at: str = ""
+) -> Facts:
+    """Write the run into the ledger and tell what came of it. `done`: what extract, validate, build
+    and publish gave, in that order; what is missing has failed.
+
+    exit_code: 0 done or nothing to do · 1 nothing published · 3 published, something newly wrong.
+    """
+    note = _note(request)
+    problem = store.read_json(note) if note.exists() else None
+    steps = dict.fromkeys(STEPS) | dict(zip(STEPS, done, strict=False))
+    missing = [name for name, facts in steps.items() if facts is None]
+    newly_wrong = (
+        (steps["publish"] or {}).get("newly_wrong")
+        or (steps["extract"] or {}).get("failed")
+        or any(one["is_overdue"] for one in (steps["validate"] or {}).get("corrections", []))
+    )
+    now = store.now()
+    missed = _missed(request, now)
+    entry = {
+        **request,
+        **steps,
+        "exit_code": 1 if missing else 3 if newly_wrong or missed else 0,
+        "failed_at": failed_at or (missing[0] if missing else None),
+        "problem": problem,
+        "deadline_missed": missed,
+        **freshness.troubles(now),
+        "finished_at": now.isoformat(),
+    }
+    ledger.record(entry)
+    running.clear(request)
+    note.unlink(missing_ok=True)
+    told = {**entry, "text_en": report.text(entry, "en"), "text_id": report.text(entry, "id")}
+    for failure in notify.tell(told, lookup):
+        told["text_en"] += f"\n{failure['en']}"
+        told["text_id"] += f"\n{failure['id']}"
+    return told
+
+
+def _missed(request: Facts, now: datetime) -> str | None:
+    """Today's deadline, when a night that was scheduled ends after it and none had before."""
+    if (request["kind"], request["who"]) != ("nightly", "schedule"):
+        return None
+    due = freshness.missed_deadline(now)
+    is_todays = due and due.date() == now.astimezone(seeds.time_zone()).date()
+    return str(due) if is_todays else None
+
+
+def unstarted(kind: str, lookup: Lookup = airflow_connection) -> Facts:
+    """Conclude a run of Airflow whose request has failed: at night nobody reads that log."""
+    request = {
+        **{"run_id": ledger.new_run_id(kind), "kind": kind, "who": "schedule", "reason": ""},
+        **{"months": [], "file": "–", "started_at": store.now().isoformat()},
+    }
+    with suppress(Problem), noting(request):
+        feeds.load_feeds()
+    return conclude(request, failed_at="request", lookup=lookup)

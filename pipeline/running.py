@@ -1,0 +1,42 @@
+"""What is running: each step of a run leaves a note in work/, and the run's end takes it away."""
+
+import contextlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import store
+
+Facts = dict[str, Any]
+FORGOTTEN_S = 86_400  # the note of a dead process goes a day after its step began
+
+
+def _file(request: Facts) -> Path:
+    return store.home() / "work" / f"{store.safe_name(request['run_id'])}.running.json"
+
+
+def mark(request: Facts, step: str) -> None:
+    """Say that this process begins a step of a run."""
+    for known in found():
+        began = datetime.fromisoformat(known["since"])
+        if not known["is_alive"] and (store.now() - began).total_seconds() > FORGOTTEN_S:
+            clear(known)
+    names = ("run_id", "kind", "who", "reason", "started_at")
+    facts = {name: request[name] for name in names}
+    since = store.now().isoformat()
+    store.write_json(_file(request), {**facts, "step": step, "since": since, **store.process()})
+
+
+def clear(request: Facts) -> None:
+    _file(request).unlink(missing_ok=True)
+
+
+def found() -> list[Facts]:
+    """Runs that have begun and not ended, oldest first. `is_alive`: whether the process of the last
+    step is there; under Airflow none is between two steps, and a killed run has none any more."""
+    notes = []
+    for path in sorted((store.home() / "work").glob("2*.running.json")):
+        with contextlib.suppress(FileNotFoundError):  # it has just ended
+            note = store.read_json(path)
+            notes.append({**note, "is_alive": store.is_alive(note)})
+    return notes
