@@ -67,7 +67,7 @@ def audit(build: Path, file: Path, last: Last | None) -> None:
                 if told := attacked.figure(statement, attacked.known):
                     attacked.add(told)
             if leaks := _leaks(attacked, attacked.figures.values()):
-                raise _problem("leak", basis, leaks)
+                raise Problem("leak", **_told(basis, leaks))
 
 
 def _attacked(con: duck.Connection, basis: str, last: Last | None) -> Attacked:
@@ -88,7 +88,7 @@ def _hidden_of(con: duck.Connection, basis: str, last: Last | None) -> tuple[lis
     all_figures = list(attacked.figures.values())
     hides = suppression.suppress(attacked.cells, all_figures, attacked.p_pct, attacked.is_safe)
     if hides.leaks:
-        raise _problem("cannot_hide", basis, hides.leaks)
+        raise Problem("cannot_hide", **_told(basis, hides.leaks))
     shown = suppression.hide(all_figures, hides)
     gone = {one.key for one in shown if not one.is_published}
     spans = {
@@ -130,13 +130,13 @@ def _telling(
         behind = {key for leak in leaks for key in leak.figures}
         bad = {ranking for figure, ranking in told if figure.key in behind}
         if not bad:
-            raise _problem("cannot_hide", basis, leaks)
+            raise Problem("cannot_hide", **_told(basis, leaks))
 
 
 def _leaks(attacked: Attacked, said: Iterable[Figure]) -> tuple[Leak, ...]:
     return disclosure.leaks(attacked.cells, list(said), attacked.p_pct, attacked.is_safe)
 
 
-def _problem(code: str, basis: str, leaks: tuple[Leak, ...]) -> Problem:
+def _told(basis: str, leaks: tuple[Leak, ...]) -> dict[str, Any]:
     told = [f"{one.key}: {', '.join(one.figures[:TOLD])}" for one in leaks[:TOLD]]
-    return Problem(code, basis=basis, count=len(leaks), figures="; ".join(told))
+    return {"basis": basis, "count": len(leaks), "figures": "; ".join(told)}

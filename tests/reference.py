@@ -287,6 +287,7 @@ def rank_one(
             "_is_unsafe": is_unsafe,
             "_fewest": fewest,
             "_floor": floor_usd,
+            "_scope_base": scope_base,
             "_is_nowhere": is_nowhere,
         }  # fmt: skip
     for (league, region), row in ours.items():
