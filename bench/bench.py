@@ -2,7 +2,7 @@
 
 `make bench`, or `python bench/bench.py --lines N --runs R`. Figures are medians over runs, floor
 and flow alternating; only the ratios can be compared between machines.
-`--only rows` measures the row suite instead.
+`--only rows` measures the row suite instead, `--only ranks` the rank sets.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", choices=["flow", "rows"], default="flow")
+    parser.add_argument("--only", choices=["flow", "rows", "ranks"], default="flow")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ipska-bench-") as folder:
         root = Path(folder)
@@ -73,8 +73,35 @@ def main() -> None:
         os.environ["IPSKA_HOME"] = str(root / "data")
         if given.only == "rows":
             row_suite.measure(root, given.lines, given.runs)
+        elif given.only == "ranks":
+            measure_rank_sets(given.runs)
         else:
             measure(root, given.lines, given.runs)
+
+
+def measure_rank_sets(runs: int) -> None:
+    """One ranking of 514 regions, and 20 of 27, of lognormal exporters; 1,000 draws."""
+    import numpy as np
+
+    from pipeline import rank_sets
+
+    dice = np.random.default_rng(1)
+
+    def regions(count: int, exporters: int) -> list[tuple[Any, Any]]:
+        return [
+            (dice.lognormal(10, 2, exporters), dice.lognormal(10, 2, exporters))
+            for _ in range(count)
+        ]
+
+    for name, made in (
+        ("514 regions of 60 exporters", [regions(514, 60)]),
+        ("20 rankings of 27 regions of 700 exporters", [regions(27, 700)] * 20),
+    ):
+        found = [
+            sum(timed(rank_sets.rank_sets, one, draws=1000, seed=1)[0] for one in made)
+            for _ in range(runs)
+        ]
+        print(f"{name}: {statistics.median(found):.1f} s of 60", flush=True)
 
 
 def measure(root: Path, lines: int, runs: int) -> None:

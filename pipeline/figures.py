@@ -7,7 +7,7 @@ said then is a cell of its own.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +53,26 @@ SPANS = """
 """
 
 
+@dataclass(frozen=True)
+class Rule:
+    """What may be published (METHOD.md), from seeds/rule.csv."""
+
+    min_exporters: int
+    dominance_share_pct: float
+    p_pct: float
+
+    def is_safe(self, firms: Mapping[str, float]) -> bool:
+        """Whether a sum over exporters (US$ of each) could be published: as core.region_month."""
+        total = sum(firms.values())
+        largest = sorted((usd for one, usd in firms.items() if one != "unknown"), reverse=True)
+        return (
+            len(largest) >= self.min_exporters
+            and total > 0
+            and largest[0] <= 0.01 * self.dominance_share_pct * total
+            and total - largest[0] - largest[1] >= 0.01 * self.p_pct * largest[0]
+        )
+
+
 @dataclass
 class Known:
     """The cells of one basis in one build: true US$, and how much of it is whose."""
@@ -76,11 +96,11 @@ class Known:
 
 @dataclass
 class Attacked:
-    """Figures of one basis by their cells; `spans` of each by its key; `rule` of core.setting."""
+    """Figures of one basis by their cells; `spans` of each by its key;"""
 
     known: Known
     last: Known | None
-    rule: dict[str, float]
+    rule: Rule
     figures: dict[str, Figure] = field(default_factory=dict)
     spans: dict[str, list[Span]] = field(default_factory=dict)
 
@@ -90,25 +110,14 @@ class Attacked:
         more = {old.names[one]: old.cells[one] for one in old.names} if old else {}
         return self.known.cells | more
 
-    @property
-    def p_pct(self) -> float:
-        return self.rule["dominance_p_pct"]
-
     def is_safe(self, cells: frozenset[str]) -> bool:
-        """Whether a sum of cells could be published: as core.region_month says of one."""
+        """Whether a sum of cells could be published."""
         firms: Counter[str] = Counter()
         for cell in cells:
             name, _, then = cell.partition(" then")
             holder = self.last if then and self.last else self.known
             firms.update(holder.firms.get(name, {}))
-        total = sum(firms.values())
-        largest = sorted((usd for one, usd in firms.items() if one != "unknown"), reverse=True)
-        return (
-            len(largest) >= self.rule["min_exporters_public"]
-            and total > 0
-            and largest[0] <= 0.01 * self.rule["dominance_share_pct"] * total
-            and total - largest[0] - largest[1] >= 0.01 * self.p_pct * largest[0]
-        )
+        return self.rule.is_safe(firms)
 
     def add(self, figure: Figure, span: Span | None = None) -> None:
         """Take a figure in. One of the very same cells is the same figure, with both demands: a
@@ -159,10 +168,15 @@ def attacked(con: duck.Connection, basis: str, last: Path | None) -> Attacked:
             for cell, usd in before.cells.items()
             if known.cells.get(cell) != usd
         }
-    (rule,) = duck.rows(
-        con, "SELECT min_exporters_public, dominance_share_pct, dominance_p_pct FROM core.setting"
-    )
-    return Attacked(known, before, {name: float(value) for name, value in rule.items()})
+    return Attacked(known, before, rule(con))
+
+
+def rule(con: duck.Connection) -> Rule:
+    """The rule in force in a build."""
+    (found,) = con.execute(
+        "SELECT min_exporters_public, dominance_share_pct, dominance_p_pct FROM core.setting"
+    ).fetchall()
+    return Rule(int(found[0]), float(found[1]), float(found[2]))
 
 
 def of_spans(con: duck.Connection, basis: str, known: Known) -> Iterator[tuple[Span, Figure]]:

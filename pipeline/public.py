@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import disclosure, duck, figures, seeds, statements, suppression
+from pipeline import disclosure, drivers, duck, figures, seeds, statements, suppression
 from pipeline.disclosure import Figure, Leak
 from pipeline.figures import Attacked
 from pipeline.messages import Problem
@@ -27,10 +27,13 @@ Last = tuple[Path, Path]  # file and build of the last public release
 
 @dataclass(frozen=True)
 class Hidden:
-    """Rows of HIDDEN_SPAN, and of HIDDEN_RANKING: rankings that are shown without ranks."""
+    """Rows of HIDDEN_SPAN; of HIDDEN_RANKING: rankings that are shown without ranks; and of
+    drivers.SHOWN_DRIVER: the items that are shown.
+    """
 
     spans: list[Row] = field(default_factory=list)
     rankings: list[Row] = field(default_factory=list)
+    drivers: list[Row] = field(default_factory=list)
 
 
 def hidden(build: Path, last: Last | None) -> Hidden:
@@ -45,6 +48,9 @@ def hidden(build: Path, last: Last | None) -> Hidden:
             spans, rankings = _hidden_of(con, basis, last)
             found.spans.extend(spans)
             found.rankings.extend(rankings)
+            gone = {tuple(row[name] for name in SPAN[1:4]) for row in spans}
+            scope, rule = seeds.default_scope(), figures.rule(con)
+            found.drivers.extend(drivers.shown(con, basis, scope, gone, rule, last))
     return found
 
 
@@ -53,7 +59,9 @@ def note(con: duck.Connection, what: Hidden) -> None:
     con.execute(f"CREATE TEMP TABLE hidden_span ({HIDDEN_SPAN})")
     con.execute(f"CREATE TEMP TABLE hidden_ranking ({HIDDEN_RANKING})")
     duck.insert(con, "temp.hidden_span", what.spans)
+    con.execute(f"CREATE TEMP TABLE shown_driver ({drivers.SHOWN_DRIVER})")
     duck.insert(con, "temp.hidden_ranking", what.rankings)
+    duck.insert(con, "temp.shown_driver", what.drivers)
 
 
 def audit(build: Path, file: Path, last: Last | None) -> None:
@@ -66,7 +74,8 @@ def audit(build: Path, file: Path, last: Last | None) -> None:
             for statement in statements.of_file(con, basis, file):
                 if told := attacked.figure(statement, attacked.known):
                     attacked.add(told)
-            if leaks := _leaks(attacked, attacked.figures.values()):
+            leaks = _leaks(attacked, attacked.figures.values())
+            if leaks := leaks + drivers.audit(con, basis, file, attacked.rule, last):
                 raise Problem("leak", **_told(basis, leaks))
 
 
@@ -86,7 +95,7 @@ def _hidden_of(con: duck.Connection, basis: str, last: Last | None) -> tuple[lis
     for span, figure in figures.of_spans(con, basis, attacked.known):
         attacked.add(figure, span)
     all_figures = list(attacked.figures.values())
-    hides = suppression.suppress(attacked.cells, all_figures, attacked.p_pct, attacked.is_safe)
+    hides = suppression.suppress(attacked.cells, all_figures, attacked.rule.p_pct, attacked.is_safe)
     if hides.leaks:
         raise Problem("cannot_hide", **_told(basis, hides.leaks))
     shown = suppression.hide(all_figures, hides)
@@ -134,7 +143,7 @@ def _telling(
 
 
 def _leaks(attacked: Attacked, said: Iterable[Figure]) -> tuple[Leak, ...]:
-    return disclosure.leaks(attacked.cells, list(said), attacked.p_pct, attacked.is_safe)
+    return disclosure.leaks(attacked.cells, list(said), attacked.rule.p_pct, attacked.is_safe)
 
 
 def _told(basis: str, leaks: tuple[Leak, ...]) -> dict[str, Any]:

@@ -127,3 +127,12 @@ def bridge(
                 if not at and row["exporter_key"] != "unknown":
                     cell[2].add(row["exporter_key"])
     return {key: (one, was, len(firms)) for key, (one, was, firms) in found.items()}
+
+
+def herfindahl(parts: dict[Any, Decimal]) -> tuple[int, float, float] | None:
+    """(items, index, largest share in per cent) of what is above zero."""
+    above = [float(usd) for usd in parts.values() if usd > 0]
+    if not above:
+        return None
+    shares = [usd / sum(above) for usd in above]
+    return len(above), sum(share**2 for share in shares), 100 * max(shares)

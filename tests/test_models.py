@@ -73,7 +73,7 @@ def test_the_public_never_sees_the_office_tables() -> None:
     shown = {(model.published_schema, model.name) for model in internal}
     assert ("mart", "growth_ranking") in shown
     # Which firms' paperwork moved where, and shares below a region's total: the office's own.
-    names = ("growth_margin", "growth_driver", "shift_share", "basis_bridge")
+    names = ("growth_margin", "shift_share", "basis_bridge", "concentration")
     office = {("mart", name) for name in names} | {("meta", "freshness")}
     assert {(model.published_schema, model.name) for model in public} == shown - office
 

@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from golden import fourteen_months
-from pipeline import duck, export, load, public, rank, settings, suites
+from pipeline import drivers, duck, export, load, public, rank, settings, suites
+from pipeline.figures import Rule
 from pipeline.messages import Problem
 
 RELEASE = {"release_id": "r", "audience": "public", "build_id": "b", "is_synthetic": True}
@@ -109,6 +111,46 @@ def test_a_planted_leak_is_found(
     assert "32" in raised.value.facts["figures"]
 
 
+RULE = Rule(min_exporters=3, dominance_share_pct=75, p_pct=10)
+EARLY, LATE = (frozenset({date(2024, month, 1) for month in range(1, last)}) for last in (9, 10))
+
+
+def goods(**items: dict[str, float]) -> drivers.Items:
+    """Each item's exporters, with so much in August; `x9` means: in September."""
+    found: drivers.Items = {}
+    for item, firms in items.items():
+        months: dict[date, dict[str, float]] = {date(2024, 8, 1): {}, date(2024, 9, 1): {}}
+        for firm, usd in firms.items():
+            months[date(2024, 9 if firm.endswith("9") else 8, 1)][firm[:-1]] = usd
+        found[item] = months
+    return found
+
+
+MANY = {"a8": 50.0, "b8": 40.0, "c8": 30.0, "d8": 20.0}
+
+
+def leaks(items: drivers.Items, *told: drivers.Told, before: tuple[drivers.Told, ...] = ()) -> int:
+    return len(drivers.leaks("32", "hs_chapter", items, told, RULE, items, before))
+
+
+def test_a_drivers_last_missing_cell_is_found() -> None:
+    """One firm's chapter among safe ones: told all others, its value is the rest of the total."""
+    items = goods(A=MANY, B={"e8": 70.0}, C=MANY, D=MANY)
+    assert leaks(items, (LATE, frozenset("ACD"))) > 0
+    assert leaks(items, (LATE, frozenset("AC"))) == 0
+    assert leaks(items, (LATE, frozenset("ABCD"))) > 0
+    assert drivers._listed(items, [LATE], RULE) == ["A", "C"]
+
+
+def test_drivers_of_two_releases_together() -> None:
+    """Each is silent about September, in which chapter A is one firm's."""
+    items = goods(A=MANY | {"e9": 9.0}, B=MANY | {"f9": 9.0}, C=MANY | {"g9": 9.0, "h9": 8.0})
+    early, late = (EARLY, frozenset("A")), (LATE, frozenset("A"))
+    assert leaks(items, early) == leaks(items, late) == 0
+    assert leaks(items, late, before=(early,)) > 0
+    assert leaks(items, (LATE, frozenset("B")), before=(early,)) == 0
+
+
 def test_two_public_releases_together(made: tuple[Path, Path], tmp_path: Path) -> None:
     """Each is silent about 3271; one shows ytd to January, the next ytd to February."""
     build, file = made
@@ -154,6 +196,7 @@ BREAKS = {
     "hidden_total_says_nothing": "UPDATE meta.control_total SET suppression = 'primary'",
     "hidden_winner_unnamed": "UPDATE mart.rule_sensitivity SET region_code = '3271', "
     "suppression = 'primary'",
+    "drivers_add_up_to_what_is_shown": "UPDATE mart.growth_driver SET fob_usd = fob_usd + 0.01",
     "first_place_is_ranked": "UPDATE mart.first_place SET region_code = '3202'",
 }
 

@@ -46,7 +46,7 @@ FROM_THE_NECK = (
 )
 MARTS = (
     *("growth_ranking", "rule_sensitivity", "growth_margin", "growth_driver", "shift_share"),
-    *("basis_bridge", "first_place"),
+    *("basis_bridge", "first_place", "concentration"),
 )
 
 
