@@ -38,6 +38,7 @@ app.add_typer(quarantine_cli.app, name="quarantine")
 app.add_typer(layout_check.app, name="layout")
 app.add_typer(bounds_cli.app, name="bounds")
 app.command()(ranking_cli.rank)
+app.command(name="revisions")(ranking_cli.revise)
 app.command(name="explain")(ranking_cli.explain_region)
 Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
 Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default: all")]

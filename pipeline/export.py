@@ -19,8 +19,10 @@ NAMES = (
 )
 CHECK_RESULT = "What Great Expectations found in this build / Temuan Great Expectations"
 DICTIONARY = "Every column of this file, explained / Penjelasan setiap kolom"
-RELEASE_CHANGE = "What changed since the release before, and by which deliveries / " \
+RELEASE_CHANGE = (
+    "What changed since the release before, and by which deliveries / "
     "Yang berubah sejak rilis sebelumnya, dan oleh kiriman mana"
+)
 RELEASE = "Where this file comes from, one row / Asal berkas ini, satu baris"
 
 

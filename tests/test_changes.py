@@ -19,6 +19,7 @@ LATER = {"status_at": "2024-03-01 03:00:00"}
 # A declaration that two certificates share: each is worth a half of its total.
 SHARED = {"peb_number": "000123", "peb_on": "2023-10-10", "customs_office": "040300",
           "fob_document": None, "line_fob": None, "fob_peb": Decimal("900.00")}  # fmt: skip
+OTHER = SHARED | {"peb_number": "000124"}
 DEPOK = {"exporter_place": "Kota Depok"}
 
 
@@ -53,6 +54,10 @@ def deliveries(is_after: bool) -> list[Facts]:
             goods(11, "2023-10", **SHARED),  # shares a PEB with 12, which 13 replaces
             goods(12, "2023-10", **SHARED, **DEPOK),
             goods(14, "2023-11"),  # unchanged
+            goods(16, "2022-12", **OTHER),  # shares a PEB with 17, whose new version names none
+            goods(17, "2022-12", **OTHER, **DEPOK),
+            goods(18, "2022-11"),  # replaced by 19, whose new version replaces nothing
+            goods(19, "2022-11", 500, replaces_ska_number=ska(18)),
         ],
         **then,
     )
@@ -82,8 +87,13 @@ def deliveries(is_after: bool) -> list[Facts]:
             goods(6, "2023-06", 1100, replaces_ska_number=ska(5)),
             goods(13, "2023-10", 400, replaces_ska_number=ska(12), **DEPOK),
             goods(15, "2024-02", 5),
+            goods(17, "2022-12", 300, **DEPOK, **LATER),
+            goods(19, "2022-11", 500, **LATER),
         ],
-        [aside(goods(4, "2023-04", **LATER)), aside(goods(10, "2023-08", replaces_ska_number=ska(8)))],
+        [
+            aside(goods(4, "2023-04", **LATER)),
+            aside(goods(10, "2023-08", replaces_ska_number=ska(8))),
+        ],
         **at,
     )  # fmt: skip
     later = deliver_cells("BPS_2023-01", [
@@ -129,6 +139,10 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
 NEW, AGAIN = "BGR_2024-03 02", "DPK_2024-01 02"
 # Month: (region, cause, delivery, change in US$, items); the domicile, and the official figures.
 EXPECTED: dict[str, list[tuple[str, str, str | None, int, int]]] = {
+    "2022-11": [("3201", "other_certificate", NEW, 1000, 1)],
+    "2022-12": [
+        ("3201", "other_certificate", NEW, 450, 1), ("3276", "newer_version", NEW, -150, 1),
+    ],
     "2023-01": [("3201", "newer_delivery", AGAIN, 200, 2)],  # 1000 → 1500, and 300 are gone
     "2023-02": [("3201", "withdrawn", NEW, -1000, 1)],
     "2023-03": [("3201", "newer_version", NEW, 200, 1)],
