@@ -63,8 +63,16 @@ def deliveries(is_after: bool) -> list[Facts]:
     )
     sent = deliver("DPK_2024-01", [
         goods(1, "2023-01", office="DPK"), goods(2, "2023-01", 300, office="DPK"),
+    ], [
+        aside(goods(5, "2022-10", office="DPK", replaces_ska_number=ska(3, "DPK"))),
     ], **then)  # fmt: skip
-    origin = deliver("JBR_2024-01", [goods(1, "2023-11", office="JBR")], [
+    tied = deliver("DPK_2024-02", [  # by what is set aside above, and no more when that is gone
+        goods(3, "2022-10", office="DPK"),
+        goods(4, "2022-10", 600, office="DPK", replaces_ska_number=ska(5, "DPK")),
+    ], **then)  # fmt: skip
+    origin = deliver("JBR_2024-01", [
+        goods(1, "2023-11", office="JBR"), goods(4, "2022-09", office="JBR"),
+    ], [
         aside(goods(2, "2023-06", office="JBR")),
     ], **then)  # fmt: skip
     judged = {"verdict": "accepted" if is_after else "refused"}
@@ -74,11 +82,13 @@ def deliveries(is_after: bool) -> list[Facts]:
         cell(2, "IDTPP", "2023-01", 100), cell(3, "IDTPE", "2023-01", 50),
     ], **then)  # fmt: skip
     other = deliver_cells("BPS_2023-02", [cell(2, "IDTPP", "2023-02", 10)], **then)
-    both = [whole, sent, origin, refused, cells, other]
+    both = [whole, sent, tied, origin, refused, cells, other]
     if not is_after:
         return [*both, gone]
     again = deliver("DPK_2024-01", [goods(1, "2023-01", 1500, office="DPK")], **at)
-    back = resubmitted(origin, [3], [goods(2, "2023-06", 800, office="JBR")], **at)
+    back = resubmitted(origin, [3, 5], [
+        goods(2, "2023-06", 800, office="JBR"), goods(6, "2022-09", 700, office="JBR"),
+    ], **at)  # fmt: skip
     new = deliver(
         "BGR_2024-03",
         [
@@ -139,6 +149,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
 NEW, AGAIN = "BGR_2024-03 02", "DPK_2024-01 02"
 # Month: (region, cause, delivery, change in US$, items); the domicile, and the official figures.
 EXPECTED: dict[str, list[tuple[str, str, str | None, int, int]]] = {
+    "2022-09": [("3201", "resubmitted", "JBR_2024-01 02", -300, 2)],
+    "2022-10": [("3201", "other_certificate", AGAIN, 1000, 1)],
     "2022-11": [("3201", "other_certificate", NEW, 1000, 1)],
     "2022-12": [
         ("3201", "other_certificate", NEW, 450, 1), ("3276", "newer_version", NEW, -150, 1),
