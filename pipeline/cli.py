@@ -40,6 +40,7 @@ app.add_typer(bounds_cli.app, name="bounds")
 app.add_typer(delivery_cli.app, name="delivery")
 app.command()(ranking_cli.rank)
 app.command()(status_cli.status)
+app.command(name="revisions")(ranking_cli.revise)
 app.command(name="explain")(ranking_cli.explain_region)
 Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
 Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default: all")]

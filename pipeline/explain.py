@@ -15,11 +15,16 @@ from babel.numbers import format_decimal
 
 from pipeline import duck, rankings, seeds
 from pipeline.messages import Problem
+from pipeline.periods import Month, months_to_base
 from pipeline.rankings import Question, Row
 from pipeline.words import WORDS
 
 KEY = "basis = $basis AND period_kind = $period_kind AND period_end = $period_end"
 RANKING = f"{KEY} AND scope_code = $scope_code AND league = $league AND baseline = $baseline"
+CHANGED = """basis = $basis AND month BETWEEN $first AND $last AND region_code IN (
+    SELECT region_code FROM mart.region WHERE region_code = $code OR province_code = $code
+        OR region_kind = 'unallocated' AND $code = region_set || '99'
+)"""
 SHOWN_ITEMS = 3
 BASES = ("domicile", "issuer", "port")
 
@@ -41,13 +46,13 @@ class _Page:
         tables = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         self.tables = {name for (name,) in tables}
 
-    def rows_of(self, table: str, where: str, **more: Any) -> list[Row]:
+    def rows_of(self, table: str, where: str, columns: str = "*", **more: Any) -> list[Row]:
         """Rows of a mart table for this ranking; none where the audience has no such table."""
         if table not in self.tables:
             return []
         facts = self.key | more
         used = {name: value for name, value in facts.items() if f"${name}" in where}
-        return duck.rows(self.con, f"FROM mart.{table} WHERE {where}", used)
+        return duck.rows(self.con, f"SELECT {columns} FROM mart.{table} WHERE {where}", used)
 
     def usd(self, value: Decimal | None) -> str:
         if value is None:
@@ -218,6 +223,41 @@ def _bases(page: _Page) -> list[str]:
 
 
 def _change(page: _Page, previous: Path | None) -> list[str]:
+    return [*_changed(page, previous), *_causes(page)]
+
+
+def _causes(page: _Page) -> list[str]:
+    """What moved the region's value, and its base, since the release before: the largest causes."""
+    row = page.row
+    lines: list[str] = []
+    base = months_to_base(row["period_kind"], row["baseline"])
+    for key, shift in (("cause", 0), ("base_cause", base)):
+        if shift is None:
+            continue
+        first, last = (Month.of(row[day]).plus(-shift) for day in ("period_start", "period_end"))
+        found = page.rows_of(
+            "release_change",
+            f"{CHANGED} GROUP BY ALL HAVING sum(change_usd) <> 0 "
+            "ORDER BY abs(sum(change_usd)) DESC, change_cause, delivery_id",
+            "change_cause, delivery_id, sum(change_usd)::DECIMAL(18, 2) AS change_usd",
+            code=page.code,
+            first=first.first_day,
+            last=last.first_day,
+        )
+        lines += [
+            "  "
+            + page.say(
+                key,
+                cause=page.words[f"cause_{one['change_cause']}"],
+                delivery=one["delivery_id"] or "–",
+                usd=page.signed(one["change_usd"]),
+            )
+            for one in found[:SHOWN_ITEMS]
+        ]
+    return [page.words["causes"], *lines] if lines else []
+
+
+def _changed(page: _Page, previous: Path | None) -> list[str]:
     if previous is None or not previous.exists():
         return []
     with duck.connect(previous, read_only=True) as con:

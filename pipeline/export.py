@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline import duck, models, public
+from pipeline import changes, duck, models, public
 
 # 2.0's default format is refused by all drivers before it; v1.0.0 is read by all of them.
 STORAGE_VERSION = "v1.0.0"
@@ -19,6 +19,10 @@ NAMES = (
 CHECK_RESULT = "What Great Expectations found in this build / Temuan Great Expectations"
 DICTIONARY = "Every column of this file, explained / Penjelasan setiap kolom"
 NOTHING_HIDDEN = public.Hidden()
+RELEASE_CHANGE = (
+    "What changed since the release before, and by which deliveries / "
+    "Yang berubah sejak rilis sebelumnya, dan oleh kiriman mana"
+)
 RELEASE = "Where this file comes from, one row / Asal berkas ini, satu baris"
 
 
@@ -54,6 +58,9 @@ def write_database(
             _comment(con, "TABLE", target, f"{model.title_en} / {model.title_id}")
         con.execute("CREATE TABLE out.meta.check_result AS FROM meta.check_result ORDER BY ALL")
         _comment(con, "TABLE", "out.meta.check_result", CHECK_RESULT)
+        if audience == "internal":
+            changes.write(con, release)
+            _comment(con, "TABLE", "out.mart.release_change", RELEASE_CHANGE)
         _write_release(con, release)
         _write_dictionary(con)
         con.execute("DETACH out")

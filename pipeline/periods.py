@@ -55,6 +55,13 @@ def month_range(first: Month, last: Month) -> Iterator[Month]:
         first = first.plus(1)
 
 
+def months_to_base(period_kind: str, baseline: str) -> int | None:
+    """How many months earlier the baseline's period lies; None of ranges that were given."""
+    if baseline == "prev_period":
+        return {"month": 1, "quarter": 3}.get(period_kind)
+    return {"prev_year": 12, "years_3": 36}.get(baseline)
+
+
 def newest_expected(moment: datetime) -> Month:
     """The last month that has ended in the country at `moment` (aware; naive is taken as UTC).
 

@@ -1,4 +1,4 @@
-"""`ipska rank` and `ipska explain`: the ranking, and one region's part in it."""
+"""`ipska rank`, `revisions` and `explain`: the ranking, how it was revised, one region's part."""
 
 import subprocess
 import sys
@@ -9,7 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import builds, duck, explain, flow, ranges, rankings, releases, seeds, vintages
+from pipeline import (
+    builds,
+    duck,
+    explain,
+    flow,
+    ranges,
+    rankings,
+    releases,
+    revisions,
+    seeds,
+    vintages,
+)
 from pipeline.periods import Month
 from pipeline.printing import Json, out, print_json, print_table
 from pipeline.settings import environment_of
@@ -26,6 +37,12 @@ RANKING_COLUMNS = [
     "exporters",
     "growth_status",
 ]
+SAME_AGE = ["base_same_age_usd", "growth_same_age_pct"]
+SAME_AGE_NOTE = (
+    "base_same_age_usd: pembanding menurut rilis yang berlaku ketika umurnya sama; – bila tidak "
+    "ada atau angkanya sudah final · the base by the release in force when it was as old; – where "
+    "there is none or the figures are final"
+)
 
 
 class Basis(StrEnum):
@@ -92,12 +109,17 @@ def rank(
     base_last: Annotated[str | None, typer.Option("--base-to", help="its last month")] = None,
     as_of: Annotated[str | None, typer.Option(help="as known at a moment, ISO 8601")] = None,
     rules: Annotated[str, typer.Option(help="with --as-of: those of `then` or `today`")] = "then",
+    same_age: Annotated[
+        bool, typer.Option("--same-age", help="also against the base as known at the same age")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """The growth ranking of the current release, with the rule behind it; or of any two ranges,
     or as it was known at a moment."""
     scope = scope or seeds.default_scope()
     question = rankings.Question(scope, basis, league, period_kind, baseline, _day(period_end))
+    if same_age and (first or as_of or audience != Audience.internal):
+        raise typer.BadParameter("--same-age is of the office's current release")
     if as_of and rules == "then":
         _as_it_was(_moment(as_of))
     if first or as_of:
@@ -124,6 +146,8 @@ def rank(
         release_id, synthetic = con.execute(
             "SELECT release_id, is_synthetic FROM meta.release"
         ).fetchall()[0]
+    if same_age:
+        revisions.add_same_age(rows)
     _show_ranking(rows, found, release_id, synthetic, as_json)
 
 
@@ -155,15 +179,61 @@ def _show_ranking(
         })  # fmt: skip
         return
     first = rows[0]
-    mark = "DATA SINTETIS / SYNTHETIC DATA. " if synthetic else ""
     title = (
-        f"{mark}{first['scope_code']} {first['league']}, {first['basis']}, "
+        f"{_mark(synthetic)}{first['scope_code']} {first['league']}, {first['basis']}, "
         f"{first['period_start']} – {first['period_end']}, {first['baseline']}, "
         f"US$ FOB. {release_id}"
     )
-    print_table(title, rows, RANKING_COLUMNS)
+    same_age = SAME_AGE if SAME_AGE[0] in first else []
+    print_table(title, rows, RANKING_COLUMNS + same_age)
+    if same_age:
+        out.print(SAME_AGE_NOTE)
     for rule in rules:
         out.print(f"{rule['note_id']} · {rule['note_en']}: {rule['rule_value']} {rule['unit']}")
+
+
+def _mark(synthetic: bool) -> str:
+    return "DATA SINTETIS / SYNTHETIC DATA. " if synthetic else ""
+
+
+def revise(
+    region_code: Annotated[str | None, typer.Argument(help="BPS code; default: all")] = None,
+    scope: Annotated[str | None, typer.Option(help="default: the first of seeds/scope.csv")] = None,
+    basis: Basis = Basis.domicile,
+    league: League = League.all,
+    period_kind: PeriodKind = PeriodKind.ytd,
+    period_end: Annotated[str | None, typer.Option(help="YYYY-MM-DD; default: all")] = None,
+    baseline: Baseline = Baseline.years_3,
+    as_json: Json = False,
+) -> None:
+    """Growth as it was shown 1, 3, 6 and 12 months after each period, beside what is shown now."""
+    scope = scope or seeds.default_scope()
+    question = rankings.Question(scope, basis, league, period_kind, baseline, _day(period_end))
+    rows, sums = revisions.triangle(question, region_code)
+    release = releases.current("internal") or {}
+    if as_json:
+        print_json({
+            "release": release["release_id"],
+            "is_synthetic": release["is_synthetic"],
+            "revisions": sums,
+            "rows": [rankings.as_json(row) for row in rows],
+        })  # fmt: skip
+        return
+    lags = [f"growth_pct_{lag}" for lag in revisions.LAGS]
+    known = [row for row in rows if any(row[lag] is not None for lag in lags)]
+    title = f"{_mark(release['is_synthetic'])}{scope} {league}, {basis}, {period_kind}, {baseline}."
+    print_table(
+        f"{title} growth_pct_N: pertumbuhan N bulan setelah periode · growth N months after the "
+        "period",
+        known,
+        ["period_end", "region_name", *lags, "growth_pct", "is_ranked", "maturity"],
+    )
+    print_table(
+        "Revisi sejak itu, poin persen, semua yang diperingkat dulu dan kini · revised since, "
+        "percentage points, all that were ranked then and are now",
+        sums,
+        list(sums[0]),
+    )
 
 
 def explain_region(

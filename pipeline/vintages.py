@@ -12,19 +12,26 @@ from pipeline.messages import Problem
 def release_at(moment: datetime) -> dict[str, Any]:
     """release.json of the internal release that was current at a moment, rollbacks included.
 
-    Raises Problem `nothing_then`.
+    Raises Problem `nothing_then`, also when that release is no longer kept.
     """
-    every = {release["release_id"]: release for release in releases.every("internal")}
-    switched = [(release["published_at"], name) for name, release in every.items()]
-    switched += [
-        (entry["started_at"], entry["release_id"])
-        for entry in ledger.entries()
-        if entry["kind"] == "rollback" and entry["release_id"] in every
-    ]
-    seen = [pair for pair in switched if datetime.fromisoformat(pair[0]) <= moment]
-    if not seen:
+    if (found := releases_at([moment])[0]) is None:
         raise Problem("nothing_then", moment=moment.isoformat())
-    return every[max(seen)[1]]
+    return found
+
+
+def releases_at(moments: list[datetime]) -> list[dict[str, Any] | None]:
+    """As release_at, for many moments at once; None where there is nothing to read."""
+    kept = {release["release_id"]: release for release in releases.every("internal")}
+    switched = {(store.parse_stamp(name.split("-")[0]), name) for name in kept}
+    for entry in ledger.entries():
+        done = entry.get("publish") or entry
+        if entry["kind"] == "rollback":
+            switched.add((datetime.fromisoformat(entry["started_at"]), entry["release_id"]))
+        elif entry["kind"] != "public" and done.get("published"):
+            # Of a release that is no longer kept, the ledger still knows.
+            switched.add((store.parse_stamp(done["release_id"].split("-")[0]), done["release_id"]))
+    seen = [max((pair for pair in switched if pair[0] <= one), default=None) for one in moments]
+    return [kept.get(pair[1]) if pair else None for pair in seen]
 
 
 def rules_at(moment: datetime) -> Path:

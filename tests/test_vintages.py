@@ -150,6 +150,63 @@ def test_a_base_before_the_feeds_is_no_base(history: list[str]) -> None:
     assert {row["growth_status"] for row in rows} == {"no_base"}
 
 
+def test_a_release_says_what_changed_since_the_one_before(history: list[str]) -> None:
+    first, second = history
+    with duck.connect(file_of(first), read_only=True) as con:
+        assert con.execute("SELECT count(*) FROM mart.release_change").fetchall() == [(0,)]
+    with duck.connect(file_of(second), read_only=True) as con:
+        con.execute(f"ATTACH {duck.literal(str(file_of(first)))} AS before (READ_ONLY)")
+        moved = con.execute(
+            "SELECT basis, region_code, month, n.fob_usd - b.fob_usd AS moved "
+            "FROM mart.region_month AS n JOIN before.mart.region_month AS b "
+            "USING (basis, region_code, month) WHERE moved <> 0 ORDER BY ALL"
+        ).fetchall()
+        told = con.execute(
+            "SELECT basis, region_code, month, sum(change_usd) FROM mart.release_change "
+            "GROUP BY ALL HAVING sum(change_usd) <> 0 ORDER BY ALL"
+        ).fetchall()
+        assert moved and told == moved
+        ((cause, slice_code, resent),) = con.execute(
+            "SELECT DISTINCT change_cause, split_part(delivery_id, '/', 2), delivery_id "
+            "FROM mart.release_change"
+        ).fetchall()
+        assert cause == "newer_delivery" and slice_code.endswith("_2024-08")
+        known = "SELECT state FROM meta.delivery WHERE delivery_id = ?"
+        assert con.execute(known, [resent]).fetchall() == [("current",)]
+        # Explained where it is asked.
+        (code, usd), *_ = con.execute(
+            "SELECT region_code, change_usd FROM mart.release_change WHERE basis = 'domicile' "
+            "AND region_code IN (SELECT region_code FROM mart.growth_ranking "
+            "WHERE scope_code = '32' AND period_end = '2024-09-30')"
+        ).fetchall()
+        for language in ("en", "id"):
+            text = explain.explain(con, code, Question(period_end=NINE), language, file_of(first))
+            words = WORDS[language]
+            assert f"{words['cause_newer_delivery']} ({resent})" in text
+            assert words["causes"] in text
+            assert words["base_cause"].split("{")[0] not in text
+        assert f"−US$ {abs(usd):,.2f}" in explain.explain(
+            con, code, Question(period_end=NINE), "en"
+        )
+        # What changed in August 2024 changed the base of what is held against it.
+        told = explain.explain(
+            con, code, Question(period_kind="month", baseline="prev_period", period_end=NINE), "en"
+        )
+        assert f"base period: −US$ {abs(usd):,.2f}" in told
+
+
+def test_the_public_is_not_told_which_delivery_changed_what(
+    history: list[str], tmp_path: Path
+) -> None:
+    build = builds.find(rankings.current_build_id())
+    release = releases.current("internal")
+    assert release
+    export.write_database(build.database, tmp_path / "e.duckdb", "public", release)
+    with duck.connect(tmp_path / "e.duckdb", read_only=True) as con:
+        tables = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    assert ("growth_ranking",) in tables and ("release_change",) not in tables
+
+
 # --- explain -------------------------------------------------------------------------------------
 
 
