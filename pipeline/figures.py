@@ -193,7 +193,8 @@ def of_spans(con: duck.Connection, basis: str, known: Known) -> Iterator[tuple[S
         region = one["region_code"]
         cost = RANKED[one["period_kind"]] if one["is_ranked"] else OTHER
         if one["is_newest"]:
-            cost = NEVER if one["is_ours"] else NEWEST
+            is_headline = one["is_ours"] and one["period_kind"] == "ytd"
+            cost = NEVER if is_headline else NEWEST
         if one["is_unallocated"]:
             cost = UNALLOCATED
         if one["is_total"]:

@@ -40,7 +40,7 @@ def hidden(build: Path, last: Last | None) -> Hidden:
     """What a public release of a build must hide: spans, then ranks that would say too much.
 
     Raises Problem `cannot_hide` where only figures that must stay would protect a firm: a ranked
-    region's newest ytd and year in the first scope, and what the last release has told.
+    region's newest ytd and its bases in the first scope, and what the last release has told.
     """
     found = Hidden()
     with duck.connect(build, read_only=True) as con:
