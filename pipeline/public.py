@@ -4,7 +4,7 @@ Both put everything that a reader can compute, from it and from the last public 
 programmes of `disclosure`: figures of one firm must stay open by p % on both sides.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ HIDDEN_RANKING = """basis VARCHAR, scope_code VARCHAR, league VARCHAR, period_ki
     period_end DATE, baseline VARCHAR"""
 SPAN = tuple(column.split()[0] for column in HIDDEN_SPAN.split(","))
 TOLD = 5
-Ranking = tuple[Any, ...]
 Last = tuple[Path, Path]  # file and build of the last public release
 
 
@@ -37,7 +36,7 @@ class Hidden:
 
 
 def hidden(build: Path, last: Last | None) -> Hidden:
-    """What a public release of a build must hide: spans, then ranks that would say too much.
+    """What a public release of a build must hide: spans, and ranks where a ranked region is hidden.
 
     Raises Problem `cannot_hide` where only figures that must stay would protect a firm: a ranked
     region's newest ytd and its bases in the first scope, and what the last release has told.
@@ -112,34 +111,9 @@ def _hidden_of(con: duck.Connection, basis: str, last: Last | None) -> tuple[lis
         if now in spans or (*now[:2], row["base_end"]) in spans:
             row["growth_pct"] = row["growth_usd"] = None
     rows = [dict(zip(SPAN, (basis, *span, kind), strict=True)) for span, kind in spans.items()]
-    return rows, list(_telling(attacked, basis, shown, ranked))
-
-
-def _telling(
-    attacked: Attacked, basis: str, shown: list[Figure], ranked: list[Row]
-) -> Iterator[Row]:
-    """Rankings to be shown without ranks, of those in which a ranked region has a hidden value.
-
-    In ytd and year of the first scope's league of all, where its rank says too much. Elsewhere
-    always: to attack each of them costs more than their older ranks are worth.
-    """
-    ours = {(seeds.default_scope(), "all", kind) for kind in ("ytd", "year")}
-    told: list[tuple[Figure, Ranking]] = []
-    for one in statements.of_ranks(ranked):
-        figure = attacked.figure(one, attacked.known)
-        if figure and one.ranking:
-            told.append((figure, one.ranking))
-    bad = {ranking for _, ranking in told if ranking[1:4] not in ours}
-    while True:
-        yield from (dict(zip(RANKING, one, strict=True)) for one in sorted(bad))
-        told = [(figure, ranking) for figure, ranking in told if ranking not in bad]
-        leaks = _leaks(attacked, [*shown, *(figure for figure, _ in told)])
-        if not leaks:
-            return
-        behind = {key for leak in leaks for key in leak.figures}
-        bad = {ranking for figure, ranking in told if figure.key in behind}
-        if not bad:
-            raise Problem("cannot_hide", **_told(basis, leaks))
+    # A place would bound what is hidden by the growth of its neighbours.
+    told = {tuple(row[name] for name in RANKING) for row in ranked if row["growth_pct"] is None}
+    return rows, [dict(zip(RANKING, one, strict=True)) for one in sorted(told, key=str)]
 
 
 def _leaks(attacked: Attacked, said: Iterable[Figure]) -> tuple[Leak, ...]:

@@ -489,7 +489,7 @@ def test_two_runs_at_once_are_safe(root: Path) -> None:
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The real `ipska`, in a process of its own."""
     ipska = Path(sys.executable).parent / "ipska"
-    return subprocess.run([ipska, *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([ipska, *arguments], capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.parametrize("basis", ["domicile", "issuer"])
