@@ -85,13 +85,14 @@ def tell(entry: Facts, lookup: Lookup) -> list[Facts]:
     """
     if any(one.get("about") == entry["run_id"] for one in ledger.entries()):
         return []  # Airflow may run a task again after a lost heartbeat
-    before, now = channels(), wrong(entry)
+    before, present = channels(), wrong(entry)
     news = bool((entry["publish"] or {}).get("newly_wrong"))
     after: dict[str, Facts] = {}
     for channel, send in SENDERS.items():
         known = NOTHING | before.get(channel, {})
-        if entry["kind"] != "nightly":  # it looks at some months only: nothing is over by it
-            now = sorted({*now, *known["told"]})
+        # Any other run looks at some months only: nothing is over by it.
+        still = [] if entry["kind"] == "nightly" else known["told"]
+        now = sorted({*present, *still})
         kind = _kind(entry, known, now, news)
         try:
             if not (text := lookup(f"ipska_{channel}")):

@@ -156,6 +156,17 @@ def test_the_same_trouble_is_told_once(hook: Hook, nights: list[Facts], sent: li
     assert [body["kind"] for _, body in hook.got] == sent
 
 
+def test_what_one_channel_was_told_is_not_new_to_another(hook: Hook) -> None:
+    """A backfill, for which nothing is over, keeps each channel's own trouble apart."""
+    there = {"extra": {"url": hook.url}}
+    tell(run(["A"]), webhook=there)
+    tell(run(kind="backfill"), webhook=there, slack=there)
+    assert len(hook.got) == 1
+    assert [notify.channels()[name]["told"] for name in ("webhook", "slack")] == [
+        ["failed A source_failed"], [],
+    ]  # fmt: skip
+
+
 def test_a_task_that_airflow_runs_twice_tells_once(hook: Hook) -> None:
     night = run(newly=["x"])
     for _ in range(2):
