@@ -34,6 +34,7 @@ def publish(
     where it is in each Problem: `gate_failed` (a critical expectation of the mart suite),
     `cannot_hide`, `leak`, `not_public` (of a public release: a firm could be read from it),
     `publishing_held` (after a rollback), `stale_build` (current knows a later landing), `locked`,
+    `overtaken` (another public release came meanwhile),
     `movement` (too far from the current internal release, unless that is what `accept` says).
     """
     _check(audience, build)
@@ -63,7 +64,9 @@ def publish(
         _fill(folder, build, audience, release, _last(audience, now))
     with store.lock("publish", request["run_id"]):
         _check(audience, build)  # another run may have published while this one wrote its files
-        if audience == "internal" and releases.current(audience) != now:
+        if releases.current(audience) != now:
+            if audience == "public":  # it was attacked beside another release than this last one
+                raise Problem("overtaken", build_id=build.build_id)
             _moved(build, releases.current(audience), accept)
         store.switch_link(releases.link(audience), final)
     return {**release, "published": True}

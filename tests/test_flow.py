@@ -372,6 +372,29 @@ def test_a_public_release_that_leaks_is_not_published(
     assert not list((store.home() / "public" / "releases").iterdir())
 
 
+def test_a_public_release_beside_another_is_made_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at once: the second was attacked beside the release before, not beside the first."""
+    now = releases.current("internal")
+    assert now
+    build = builds.find(now["build_id"])
+    monkeypatch.setattr(public, "hidden", lambda *_: public.Hidden())
+    monkeypatch.setattr(publish, "_public_gate", lambda *_: None)
+    honest = publish._fill
+
+    def meanwhile(*given: Any) -> None:
+        honest(*given)
+        monkeypatch.setattr(publish, "_fill", honest)
+        publish.publish("public", build, backfill("first"))
+
+    monkeypatch.setattr(publish, "_fill", meanwhile)
+    with pytest.raises(Problem, match="overtaken"):
+        publish.publish("public", build, backfill("second"))
+    current = releases.current("public")
+    assert current and current["build_id"] == build.build_id
+
+
 def test_a_release_is_complete_documented_and_read_only(root: Path) -> None:
     folder = releases.link("internal").resolve()
     names = {file.name for file in folder.iterdir()}
