@@ -53,13 +53,12 @@ RANKED = """
 
 @dataclass(frozen=True)
 class Statement:
-    """`ranking` is the one whose ranks say it; None: numbers do."""
+    """With a name by which an operator is told of it."""
 
     name: str
     weights: dict[Span, float]
     low: float | None = None  # both None: exactly what the spans are worth
     high: float | None = None
-    ranking: tuple[Any, ...] | None = None
 
 
 def ranked(con: duck.Connection, basis: str, table: str) -> list[Row]:
@@ -104,7 +103,7 @@ def of_ranks(rows: Iterable[Row]) -> Iterator[Statement]:
                 base = row["region_code"], row["period_kind"], row["base_end"]
                 name = f"rank of {row['region_code']} in {' '.join(map(str, ranking))}"
                 for weights, low, high in _limits(row, shown, now, base):
-                    yield Statement(name, weights, low, high, ranking)
+                    yield Statement(name, weights, low, high)
 
 
 def _limits(

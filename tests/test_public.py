@@ -1,6 +1,7 @@
 """A public file is attacked: leaks of each kind are planted in a sound one, and found."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -9,41 +10,53 @@ from pathlib import Path
 import pytest
 
 from golden import fourteen_months
-from pipeline import drivers, duck, export, load, public, rank, settings, suites
+from pipeline import drivers, duck, export, load, public, rank, settings, statements, suites
 from pipeline.figures import Rule
 from pipeline.messages import Problem
 
 RELEASE = {"release_id": "r", "audience": "public", "build_id": "b", "is_synthetic": True}
-# 3271 is one firm's, 3216 two firms': nothing of theirs is safe in any month.
+# Of 3271 nothing is shown in a sound file. In a `calm` build all is safe but its February 2024.
 OURS = "basis = 'domicile' AND region_code = '3271'"
-TRUE = "t.basis = 'domicile' AND t.region_code = '3271'"
-PLANTED = {
-    "a value": "UPDATE mart.region_month SET fob_usd = t.fob_usd FROM truth.mart.region_month AS t "
-    "WHERE t.basis = region_month.basis AND t.region_code = region_month.region_code "
-    f"AND t.month = region_month.month AND {TRUE} AND t.month = DATE '2024-01-01'",
-    "differences of totals": "UPDATE mart.region_month SET fob_usd = t.fob_usd "
-    "FROM truth.mart.region_month AS t WHERE t.basis = region_month.basis "
-    "AND t.region_code = region_month.region_code AND t.month = region_month.month "
-    "AND t.basis = 'domicile' AND t.region_code <> '3271'",
-}
-COLUMNS = {
-    "ytd less ytd": ("fob_usd", "period_kind = 'ytd'"),
-    "r12m less r12m": ("fob_usd", "period_kind = 'r12m'"),
-    "growth in US$ beside last year's": ("growth_usd, base_fob_usd", "period_kind = 'quarter'"),
-    "growth times last year's": ("growth_pct, base_fob_usd", "period_kind = 'month'"),
-    "yearly growth times last year's": ("growth_pct_yearly, base_fob_usd", "period_kind = 'month'"),
-    "symmetric rate of last year's": ("symmetric_rate, base_fob_usd", "period_kind = 'month'"),
-    "contribution": ("contribution_pp, base_fob_usd", "period_kind = 'month'"),
-    "share": ("share_pct", "period_kind = 'month'"),
-}
-RANKING_KEY = "basis, scope_code, league, period_kind, period_end, baseline, region_code"
-for name, (columns, kind) in COLUMNS.items():
-    sets = ", ".join(f"{one} = t.{one}" for one in columns.split(", "))
-    same = " AND ".join(f"t.{one} = growth_ranking.{one}" for one in RANKING_KEY.split(", "))
-    PLANTED[name] = (
-        f"UPDATE mart.growth_ranking SET {sets} FROM truth.mart.growth_ranking AS t "
-        f"WHERE {same} AND {TRUE} AND t.{kind}"
+KEY = ["basis", "scope_code", "league", "period_kind", "period_end", "baseline", "region_code"]
+
+
+def growth(columns: str, kind: str, end: str, baseline: str = "prev_year") -> str:
+    """SQL that shows columns of 3271's growth, taken from `truth`."""
+    sets = ", ".join(f"{one} = t.{one}" for one in columns.split())
+    same = " AND ".join(f"t.{one} = growth_ranking.{one}" for one in KEY)
+    return (
+        f"UPDATE mart.growth_ranking SET {sets} FROM truth.mart.growth_ranking AS t WHERE {same} "
+        "AND t.basis = 'domicile' AND t.region_code = '3271' "
+        f"AND t.period_kind = '{kind}' AND t.period_end = '{end}' AND t.baseline = '{baseline}'"
     )
+
+
+def month(region_code: str, first_day: str) -> str:
+    return (
+        "UPDATE mart.region_month SET fob_usd = t.fob_usd FROM truth.mart.region_month AS t "
+        "WHERE t.basis = region_month.basis AND t.region_code = region_month.region_code "
+        "AND t.month = region_month.month AND t.basis = 'domicile' "
+        f"AND t.region_code = '{region_code}' AND t.month = '{first_day}'"
+    )
+
+
+FEBRUARY, LAST_YEAR = "2024-02-29", growth("base_fob_usd", "month", "2024-02-29")
+# Kind of leak: what may be shown, and what together with it gives February 2024 away.
+PLANTED: dict[str, tuple[list[str], str]] = {
+    "a value": ([month("3271", "2024-01-01")], month("3271", "2024-02-01")),
+    "difference of totals": ([month("3216", "2024-01-01")], month("3216", "2024-02-01")),
+    "ytd less ytd": ([growth("fob_usd", "ytd", "2024-01-31")], growth("fob_usd", "ytd", FEBRUARY)),
+    "r12m less r12m": (
+        [growth("fob_usd", "r12m", "2024-01-31"), month("3271", "2023-02-01")],
+        growth("fob_usd", "r12m", FEBRUARY),
+    ),
+    "growth in US$ beside last year": ([LAST_YEAR], growth("growth_usd", "month", FEBRUARY)),
+    "growth times last year": ([LAST_YEAR], growth("growth_pct", "month", FEBRUARY)),
+    "yearly growth": ([LAST_YEAR], growth("growth_pct_yearly", "month", FEBRUARY)),
+    "symmetric rate": ([LAST_YEAR], growth("symmetric_rate", "month", FEBRUARY)),
+    "contribution": ([LAST_YEAR], growth("contribution_pp", "month", FEBRUARY)),
+    "share": ([LAST_YEAR], growth("share_pct", "month", FEBRUARY)),
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +81,33 @@ def publish(build: Path, file: Path, last: public.Last | None = None) -> public.
     return hidden
 
 
+@pytest.fixture(scope="module")
+def calm(made: tuple[Path, Path]) -> Path:
+    build = Path(shutil.copy(made[0], made[0].with_name("calm.duckdb")))
+    with duck.connect(build) as con:
+        con.execute(
+            f"UPDATE core.region_span SET is_unsafe = ({OURS} AND period_kind = 'month' "
+            f"AND period_end = '{FEBRUARY}')"
+        )
+        con.execute(  # many firms wherever there was one: what is left of a sum is safe
+            "CREATE OR REPLACE TABLE core.exporter_region_month AS SELECT * REPLACE "
+            "(exporter_key || n AS exporter_key, (fob_usd / 5)::DECIMAL(18, 2) AS fob_usd) "
+            "FROM core.exporter_region_month CROSS JOIN range(5) AS firm (n)"
+        )
+    return build
+
+
 @pytest.fixture
-def plant(made: tuple[Path, Path], tmp_path: Path) -> Callable[[str], Path]:
+def plant(made: tuple[Path, Path], tmp_path: Path) -> Callable[..., Path]:
     """Change a copy of the public file; `truth` is the build."""
 
-    def change(sql: str) -> Path:
-        file = shutil.copy(made[1], tmp_path / "planted.duckdb")
+    def change(*statements: str, name: str = "planted") -> Path:
+        file = Path(shutil.copy(made[1], tmp_path / f"{name}.duckdb"))
         with duck.connect(file) as con:
             con.execute(f"ATTACH '{made[0]}' AS truth (READ_ONLY)")
-            changed = con.execute(sql).fetchall()[0][0]
-            assert changed > 0, "nothing was planted"
-        return Path(file)
+            for sql in statements:
+                assert con.execute(sql).fetchall()[0][0] > 0, f"nothing was planted: {sql}"
+        return file
 
     return change
 
@@ -103,12 +132,39 @@ def test_a_sound_file_passes_both_gates(made: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize("kind", PLANTED)
-def test_a_planted_leak_is_found(
-    kind: str, made: tuple[Path, Path], plant: Callable[[str], Path]
-) -> None:
+def test_a_planted_leak_is_found(kind: str, calm: Path, plant: Callable[..., Path]) -> None:
+    """And nothing is cried out over what may be shown."""
+    harmless, leak = PLANTED[kind]
+    public.audit(calm, plant(*harmless), None)
     with pytest.raises(Problem, match="leak") as raised:
-        public.audit(made[0], plant(PLANTED[kind]), None)
-    assert "32" in raised.value.facts["figures"]
+        public.audit(calm, plant(*harmless, leak), None)
+    assert raised.value.facts["figures"].startswith(f"3271 month {FEBRUARY}")
+
+
+def test_what_is_unsafe_itself_is_found(
+    made: tuple[Path, Path], plant: Callable[..., Path]
+) -> None:
+    with pytest.raises(Problem, match="leak"):
+        public.audit(made[0], plant(LAST_YEAR), None)
+
+
+def test_what_a_rank_says_of_a_hidden_growth() -> None:
+    """Third by rate, first by US$: 20 to 30 %, above 50 US$, with a base of at least 100."""
+    key = dict.fromkeys(statements.RANKING, "x") | {"period_kind": "ytd", "period_end": "now"}
+    rows: list[statements.Row] = [
+        {**key, "region_code": code, "base_end": "then", "growth_pct_rank": place,
+         "growth_usd_rank": other, "growth_pct": rate, "growth_usd": usd, "least_base_usd": 100.0}
+        for code, place, other, rate, usd in (
+            ("A", 1, 2, 40.0, 50.0), ("B", 2, 3, 30.0, 40.0), ("C", 3, 1, None, None),
+            ("D", 4, 4, 20.0, 30.0))
+    ]  # fmt: skip
+    now, base = ("C", "ytd", "now"), ("C", "ytd", "then")
+    assert [(one.weights, one.low, one.high) for one in statements.of_ranks(rows)] == [
+        ({base: 1.0}, 100.0, math.inf),
+        ({now: 1.0, base: -1.0}, 50.0, math.inf),
+        ({now: 1.0, base: -1.3}, -math.inf, 0.0),
+        ({now: 1.0, base: -1.2}, 0.0, math.inf),
+    ]
 
 
 RULE = Rule(min_exporters=3, dominance_share_pct=75, p_pct=10)
@@ -151,28 +207,12 @@ def test_drivers_of_two_releases_together() -> None:
     assert leaks(items, (LATE, frozenset("B")), before=(early,)) == 0
 
 
-def test_two_public_releases_together(made: tuple[Path, Path], tmp_path: Path) -> None:
-    """Each is silent about 3271; one shows ytd to January, the next ytd to February."""
-    build, file = made
-    last = Path(shutil.copy(file, tmp_path / "last.duckdb"))
-    same = " AND ".join(f"t.{one} = growth_ranking.{one}" for one in RANKING_KEY.split(", "))
-    show = (
-        "UPDATE mart.growth_ranking SET fob_usd = t.fob_usd FROM truth.mart.growth_ranking AS t "
-        f"WHERE {same} AND {TRUE} AND t.period_kind = 'ytd' AND t.period_end = "
-    )
-    now = Path(shutil.copy(file, tmp_path / "now.duckdb"))
-    # As if both sums were safe: what is protected is the month between them.
-    calm = Path(shutil.copy(build, tmp_path / "calm.duckdb"))
-    with duck.connect(calm) as con:
-        con.execute(
-            f"UPDATE core.region_span SET is_unsafe = false WHERE {OURS} "
-            "AND (period_kind <> 'month' OR period_end < '2024-02-01')"
-        )
-        con.execute(f"UPDATE core.exporter_region_month SET exporter_key = 'x' WHERE {OURS}")
-    for shown, end in ((last, "2024-01-31"), (now, "2024-02-29")):
-        with duck.connect(shown) as con:
-            con.execute(f"ATTACH '{build}' AS truth (READ_ONLY)")
-            assert con.execute(f"{show} DATE '{end}'").fetchall()[0][0] > 0
+def test_two_public_releases_together(calm: Path, plant: Callable[..., Path]) -> None:
+    """Each is silent about February; one shows ytd to January, the next ytd to February."""
+    last = plant(growth("fob_usd", "ytd", "2024-01-31"), name="last")
+    now = plant(growth("fob_usd", "ytd", FEBRUARY), name="now")
+    public.audit(calm, last, None)
+    public.audit(calm, now, None)
     with pytest.raises(Problem, match="leak"):
         public.audit(calm, now, (last, calm))
 
@@ -202,7 +242,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("rule", BREAKS)
-def test_a_rule_of_the_public_suite_speaks(rule: str, plant: Callable[[str], Path]) -> None:
+def test_a_rule_of_the_public_suite_speaks(rule: str, plant: Callable[..., Path]) -> None:
     path = settings.settings().expectations / "public.json"
     found = {one["meta"]["rule"]: one for one in json.loads(path.read_text())["expectations"]}
     assert set(found) == set(BREAKS)
