@@ -68,8 +68,12 @@ def traded(con: duck.Connection, basis: str, regions: Collection[str]) -> Traded
     found = con.execute(ITEMS, {"basis": basis, "regions": sorted(regions)}).fetchall()
     for region, dimension, item, month, exporter, usd in found:
         items[region, dimension][item][month][exporter] = usd
-    spans = con.execute(MONTHS, [basis]).fetchall()
-    return Traded(items, {(kind, end): frozenset(months) for kind, end, months in spans})
+    return Traded(items, _months(con, basis))
+
+
+def _months(con: duck.Connection, basis: str) -> dict[tuple[str, Any], frozenset[Any]]:
+    found = con.execute(MONTHS, [basis]).fetchall()
+    return {(kind, end): frozenset(months) for kind, end, months in found}
 
 
 def shown(
@@ -148,7 +152,7 @@ def told_by(con: duck.Connection, basis: str, file: Path) -> dict[Dimension, lis
             [basis],
         ).fetchall()
     con.execute("DETACH shown")
-    months = traded(con, basis, []).months
+    months = _months(con, basis)
     found: dict[Dimension, dict[Any, set[str]]] = defaultdict(lambda: defaultdict(set))
     for region, dimension, item, kind, *ends in rows:
         for end in ends:

@@ -39,9 +39,10 @@ def write_database(
     without a definition in warehouse/columns.csv is a KeyError: nothing undocumented is published.
     """
     with duck.connect(build, read_only=True) as con:
-        public.note(con, hidden)
-        # Where public models find each other.
-        con.execute("ATTACH ':memory:' AS public (READ_WRITE)")
+        if audience == "public":
+            public.note(con, hidden)
+            # Where public models find each other.
+            con.execute("ATTACH ':memory:' AS public (READ_WRITE)")
         con.execute(
             f"ATTACH {duck.literal(str(file))} AS out "
             f"(READ_WRITE, STORAGE_VERSION {duck.literal(STORAGE_VERSION)})"

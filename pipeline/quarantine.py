@@ -38,6 +38,7 @@ SIBLING = {
 
 
 def current_build() -> builds.Build:
+    """The build that the office's current release was made from. Raises `nothing_published`."""
     release = releases.current("internal")
     if release is None:
         raise Problem("nothing_published", audience="internal")

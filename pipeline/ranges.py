@@ -39,7 +39,7 @@ def ranked(
             "WHERE database_name = 'whole' AND schema_name IN ('core', 'seed')"
         ).fetchall()
         for schema, name in tables:
-            if (schema, name) != ("core", name) or name not in MADE:
+            if schema != "core" or name not in MADE:
                 con.execute(f"CREATE VIEW {schema}.{name} AS FROM whole.{schema}.{name}")
         spans = (
             "SELECT basis, region_set, min(month) AS first FROM core.calendar_month GROUP BY ALL"

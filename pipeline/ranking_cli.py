@@ -14,6 +14,7 @@ from pipeline import (
     duck,
     explain,
     flow,
+    quarantine,
     ranges,
     rankings,
     releases,
@@ -83,6 +84,11 @@ class Language(StrEnum):
     en = "en"
 
 
+class Rules(StrEnum):
+    then = "then"
+    today = "today"
+
+
 PeriodEnd = Annotated[str | None, typer.Option(help="YYYY-MM-DD; default: newest")]
 
 
@@ -108,7 +114,7 @@ def rank(
     base_first: Annotated[str | None, typer.Option("--base-from", help="what it's held to")] = None,
     base_last: Annotated[str | None, typer.Option("--base-to", help="its last month")] = None,
     as_of: Annotated[str | None, typer.Option(help="as known at a moment, ISO 8601")] = None,
-    rules: Annotated[str, typer.Option(help="with --as-of: those of `then` or `today`")] = "then",
+    rules: Annotated[Rules, typer.Option(help="with --as-of: the rules of that day")] = Rules.then,
     same_age: Annotated[
         bool, typer.Option("--same-age", help="also against the base as known at the same age")
     ] = False,
@@ -120,15 +126,14 @@ def rank(
     question = rankings.Question(scope, basis, league, period_kind, baseline, _day(period_end))
     if same_age and (first or as_of or audience != Audience.internal):
         raise typer.BadParameter("--same-age is of the office's current release")
-    if as_of and rules == "then":
+    if as_of and rules == Rules.then:
         _as_it_was(_moment(as_of))
     if first or as_of:
         if audience != Audience.internal:
             raise typer.BadParameter("only the office's own store can be asked that")
-        build_id = (
-            flow.build_as_of(_moment(as_of))["build_id"] if as_of else rankings.current_build_id()
-        )
-        build = builds.find(build_id)
+        build = quarantine.current_build()
+        if as_of:
+            build = builds.find(flow.build_as_of(_moment(as_of))["build_id"])
         if first:
             given = [Month.parse(text or "") for text in (first, last, base_first, base_last)]
             question = rankings.Question(scope, basis, league, ranges.KIND, ranges.BASELINE)
@@ -138,7 +143,7 @@ def rank(
         with opened as con:
             rows = rankings.answer(con, question)
             found = rankings.rules(con)
-        _show_ranking(rows, found, f"build {build_id}", build.facts["is_synthetic"], as_json)
+        _show_ranking(rows, found, f"build {build.build_id}", build.facts["is_synthetic"], as_json)
         return
     with duck.connect(releases.database(audience), read_only=True) as con:
         rows = rankings.answer(con, question)

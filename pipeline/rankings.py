@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pipeline import duck, releases, seeds
+from pipeline import duck, seeds
 from pipeline.messages import Problem
 
 Row = dict[str, Any]
@@ -48,14 +48,6 @@ def answer(con: duck.Connection, question: Question) -> list[Row]:
     if not rows:
         raise Problem("no_ranking", wanted=", ".join(f"{k}={v}" for k, v in wanted.items() if v))
     return rows
-
-
-def current_build_id() -> str:
-    """The build that the office's current release was made from. Raises `nothing_published`."""
-    release = releases.current("internal")
-    if release is None:
-        raise Problem("nothing_published", audience="internal")
-    return str(release["build_id"])
 
 
 def rules(con: duck.Connection) -> list[Row]:

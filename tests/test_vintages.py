@@ -22,6 +22,7 @@ from pipeline import (
     flow,
     layouts,
     public,
+    quarantine,
     ranges,
     rankings,
     releases,
@@ -112,7 +113,7 @@ def test_rank_as_of_works_under_the_rules_of_then(history: list[str]) -> None:
 
 
 def test_any_two_ranges_are_ranked_as_the_stored_ones(history: list[str]) -> None:
-    build = builds.find(rankings.current_build_id())
+    build = quarantine.current_build()
     with duck.connect(build.database, read_only=True) as con:
         stored = rankings.answer(con, Question(period_end=NINE))
     given = (Month(2024, 1), Month(2024, 9), Month(2021, 1), Month(2021, 9))
@@ -134,14 +135,14 @@ def test_any_two_ranges_are_ranked_as_the_stored_ones(history: list[str]) -> Non
     ("2021-01", "2021-03", "2022-01", "2022-03"),  # the base is later
 ])  # fmt: skip
 def test_ranges_that_cannot_be_compared(history: list[str], given: tuple[str, ...]) -> None:
-    build = builds.find(rankings.current_build_id())
+    build = quarantine.current_build()
     months = [Month.parse(text) for text in given]
     with pytest.raises(Problem, match="bad_ranges"), ranges.ranked(build, *months):
         pass
 
 
 def test_a_base_before_the_feeds_is_no_base(history: list[str]) -> None:
-    build = builds.find(rankings.current_build_id())
+    build = quarantine.current_build()
     given = (Month(2024, 1), Month(2024, 9), Month(2019, 1), Month(2019, 9))
     with ranges.ranked(build, *given) as con:
         rows = rankings.answer(
@@ -198,7 +199,7 @@ def test_a_release_says_what_changed_since_the_one_before(history: list[str]) ->
 def test_the_public_is_not_told_which_delivery_changed_what(
     history: list[str], tmp_path: Path
 ) -> None:
-    build = builds.find(rankings.current_build_id())
+    build = quarantine.current_build()
     release = releases.current("internal")
     assert release
     export.write_database(build.database, tmp_path / "e.duckdb", "public", release)
@@ -238,7 +239,7 @@ def test_a_minister_s_page(history: list[str], language: str) -> None:
 
 
 def test_a_public_page_knows_no_more_than_the_public(history: list[str], tmp_path: Path) -> None:
-    build = builds.find(rankings.current_build_id())
+    build = quarantine.current_build()
     release = releases.current("internal")
     assert release
     facts = {k: v for k, v in release.items() if k not in ("reason", "published_by", "trouble")}
