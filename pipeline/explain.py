@@ -17,7 +17,7 @@ from pipeline import duck, rankings, seeds
 from pipeline.messages import Problem
 from pipeline.periods import Month, months_to_base
 from pipeline.rankings import Question, Row
-from pipeline.words import WORDS
+from pipeline.words import UNITS, WORDS
 
 KEY = "basis = $basis AND period_kind = $period_kind AND period_end = $period_end"
 RANKING = f"{KEY} AND scope_code = $scope_code AND league = $league AND baseline = $baseline"
@@ -129,7 +129,8 @@ def _place(page: _Page) -> list[str]:
 def _rule(page: _Page) -> list[str]:
     note = f"note_{page.language}"
     rules = [
-        f"{rule[note]}: {rule['rule_value']} {rule['unit']}"
+        f"{rule[note]}: {page.number(rule['rule_value'], '#,##0.##')} "
+        f"{UNITS[page.language].get(rule['unit'], rule['unit'])}"
         for rule in rankings.rules(page.con)
         if rule["rule_name"].startswith("eligibility")
     ]
@@ -305,6 +306,8 @@ def _caveats(page: _Page) -> list[str]:
 
 
 def _item_name(dimension: str, code: str, language: str) -> str:
+    if code in ("others", "unknown"):
+        return WORDS[language][f"item_{code}"]
     if dimension == "destination":
         return str(Locale(language).territories.get(code, code))
     if dimension == "hs_chapter":

@@ -37,6 +37,8 @@ WORDS: dict[str, dict[str, str]] = {
         "hs_chapter": "HS",
         "destination": "to",
         "form": "Form",
+        "item_others": "all others",
+        "item_unknown": "not stated",
         "continuing": "exporters in both periods: {count}, {usd}",
         "new": "exporters new to certificates: {count}, {usd}",
         "switched_here": "exporters who moved their certificates here: {count}, {usd}",
@@ -120,6 +122,8 @@ WORDS: dict[str, dict[str, str]] = {
         "hs_chapter": "HS",
         "destination": "ke",
         "form": "Form",
+        "item_others": "lainnya",
+        "item_unknown": "tidak disebutkan",
         "continuing": "eksportir pada kedua periode: {count}, {usd}",
         "new": "eksportir baru dalam SKA: {count}, {usd}",
         "switched_here": "eksportir yang memindahkan SKA ke sini: {count}, {usd}",
@@ -165,4 +169,9 @@ WORDS: dict[str, dict[str, str]] = {
         "synthetic": "DATA SINTETIS: angka ini buatan.",
         "source": "Sumber: surat keterangan asal (SKA), rilis {release}.",
     },
+}
+# Units of seeds/rule.csv that are not the same in every language.
+UNITS: dict[str, dict[str, str]] = {
+    "en": {},
+    "id": {"exporters": "eksportir", "US$ per 12 months": "US$ per 12 bulan"},
 }
