@@ -11,8 +11,8 @@ from pipeline.periods import Month
 KIND = BASELINE = "range"
 # What a pair of periods decides; all else is taken from the build as it is.
 MADE = (
-    *("span", "span_month", "span_pair", "exporter_span", "region_span", "region_gap"),
-    *("region_pair", "growth", "ranking"),
+    *("span", "span_month", "span_pair", "exporter_span", "exporter_margin", "region_span"),
+    *("region_gap", "region_pair", "growth", "ranking"),
 )
 
 

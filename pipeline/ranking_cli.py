@@ -11,6 +11,7 @@ import typer
 
 from pipeline import (
     builds,
+    confidence,
     duck,
     explain,
     flow,
@@ -38,6 +39,12 @@ RANKING_COLUMNS = [
     "exporters",
     "growth_status",
 ]
+CONFIDENCE_NOTE = (
+    "growth_pct_rank_low – high: peringkat yang tidak dapat dibedakan oleh kebetulan biasa pada "
+    "perusahaan; share_first: persen undian sebagai pertama, bukan peluang; –: eksportir terlalu "
+    "sedikit · places that can't be told apart by ordinary luck at the level of firms; per cent of "
+    "draws in first place, not a probability; –: too few exporters to say"
+)
 SAME_AGE = ["base_same_age_usd", "growth_same_age_pct"]
 SAME_AGE_NOTE = (
     "base_same_age_usd: pembanding menurut rilis yang berlaku ketika umurnya sama; – bila tidak "
@@ -118,17 +125,20 @@ def rank(
     same_age: Annotated[
         bool, typer.Option("--same-age", help="also against the base as known at the same age")
     ] = False,
+    sure: Annotated[
+        bool, typer.Option("--confidence", help="work out how sure each rank is, of any ranking")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """The growth ranking of the current release, with the rule behind it; or of any two ranges,
     or as it was known at a moment."""
     scope = scope or seeds.default_scope()
     question = rankings.Question(scope, basis, league, period_kind, baseline, _day(period_end))
-    if same_age and (first or as_of or audience != Audience.internal):
+    if same_age and (first or as_of or sure or audience != Audience.internal):
         raise typer.BadParameter("--same-age is of the office's current release")
     if as_of and rules == Rules.then:
         _as_it_was(_moment(as_of))
-    if first or as_of:
+    if first or as_of or sure:
         if audience != Audience.internal:
             raise typer.BadParameter("only the office's own store can be asked that")
         build = quarantine.current_build()
@@ -143,6 +153,8 @@ def rank(
         with opened as con:
             rows = rankings.answer(con, question)
             found = rankings.rules(con)
+            if sure:
+                confidence.add(con, rows)
         _show_ranking(rows, found, f"build {build.build_id}", build.facts["is_synthetic"], as_json)
         return
     with duck.connect(releases.database(audience), read_only=True) as con:
@@ -189,10 +201,11 @@ def _show_ranking(
         f"{first['period_start']} – {first['period_end']}, {first['baseline']}, "
         f"US$ FOB. {release_id}"
     )
-    same_age = SAME_AGE if SAME_AGE[0] in first else []
-    print_table(title, rows, RANKING_COLUMNS + same_age)
-    if same_age:
-        out.print(SAME_AGE_NOTE)
+    more = SAME_AGE if SAME_AGE[0] in first else list(confidence.FOUND)
+    told = [name for name in more if any(row[name] is not None for row in rows)]
+    print_table(title, rows, RANKING_COLUMNS + told)
+    if told:
+        out.print(SAME_AGE_NOTE if more == SAME_AGE else CONFIDENCE_NOTE)
     for rule in rules:
         out.print(f"{rule['note_id']} · {rule['note_en']}: {rule['rule_value']} {rule['unit']}")
 

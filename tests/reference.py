@@ -151,6 +151,15 @@ def holds(
     return bool(missing) and sum(missing) >= world.rules["negligible_office_pct"] / 100 * total
 
 
+def recorded(world: World, leaves: set[str]) -> bool:
+    """Whether anything was ever recorded in some leaves on any basis, or set aside there."""
+    return any(
+        found.usd or found.certificates or found.quarantined
+        for basis in ("domicile", "issuer", "port")
+        for found in [world.period(basis, leaves, world.first, world.last)]
+    )
+
+
 def percent(part: Decimal, whole: Decimal | None) -> float | None:
     return float(100 * Fraction(part) / Fraction(whole)) if whole else None
 
@@ -191,7 +200,13 @@ def rank_one(
     baseline, back = base
     has_base = first - back >= world.first
     rules = world.rules
-    members = list(leagues(world, scope))
+    members = [
+        (league, region, leaves, is_nowhere)
+        for league, region, leaves, is_nowhere in leagues(world, scope)
+        if is_nowhere or scope not in ("ID", "IDPORT") or recorded(world, leaves)
+    ]
+    if not any(recorded(world, leaves) for _, _, leaves, _ in members):
+        return
     now = {region: world.period(basis, leaves, first, last) for _, region, leaves, _ in members}
     then = {
         region: world.period(basis, leaves, first - back, last - back)

@@ -16,6 +16,7 @@ import pytest
 
 from pipeline import (
     builds,
+    confidence,
     duck,
     explain,
     export,
@@ -126,6 +127,41 @@ def test_any_two_ranges_are_ranked_as_the_stored_ones(history: list[str]) -> Non
         assert {k: v for k, v in one.items() if k not in differ} == {
             k: v for k, v in other.items() if k not in differ
         }
+
+
+def test_how_sure_is_worked_out_on_demand_as_it_is_stored(history: list[str]) -> None:
+    build = quarantine.current_build()
+    sure = ("region_code", *confidence.FOUND)
+    with duck.connect(build.database, read_only=True) as con:
+        stored = rankings.answer(con, Question(period_end=NINE))
+        elsewhere = rankings.answer(con, Question(period_kind="quarter", league="kabupaten"))
+        assert not [row for row in elsewhere if row["share_first"] is not None]
+        confidence.add(con, elsewhere)
+    few = [row for row in stored if row["is_ranked"] and row["share_first"] is None]
+    enough = [row for row in stored if row["share_first"] is not None]
+    assert len(few) > 0 and len(enough) > 2
+    assert sum(row["share_first"] is not None for row in elsewhere) > 1
+    for row in elsewhere:
+        assert row["share_first"] is None or row["is_ranked"]
+    given = (Month(2024, 1), Month(2024, 9), Month(2021, 1), Month(2021, 9))
+    with ranges.ranked(build, *given) as con:
+        made = rankings.answer(con, Question(period_kind="range", baseline="range"))
+        confidence.add(con, made)
+    for one, other in zip(stored, made, strict=True):
+        assert {name: one[name] for name in sure} == {name: other[name] for name in sure}
+
+
+def test_rank_tells_how_sure(history: list[str]) -> None:
+    command = [sys.executable, "-m", "pipeline", "rank", "--confidence"]
+    asked = ["--league", "kota", "--period-end", "2024-03-31", "--baseline", "prev_year"]
+    done = subprocess.run([*command, *asked, "--json"], capture_output=True, check=False, text=True)
+    rows = json.loads(done.stdout)["rows"]
+    compared = [row for row in rows if row["share_first"] is not None]
+    assert compared and sum(row["share_first"] for row in compared) == pytest.approx(100)
+    assert all(1 <= row["growth_pct_rank_low"] <= len(compared) for row in compared)
+    for more in (["--audience", "public"], ["--same-age"]):
+        done = subprocess.run([*command, *more], capture_output=True, check=False, text=True)
+        assert done.returncode == 2 and "office" in done.stderr
 
 
 @pytest.mark.parametrize("given", [

@@ -117,7 +117,7 @@ def worlds(draw: st.DrawFn) -> reference.World:
         regions=REGIONS,
         provinces=["31", "32"],
         ports=PORTS,
-        scopes=["32", "ID", "IDPORT"],
+        scopes=["32", "31", "ID", "IDPORT"],
         first=FIRST,
         last=last,
         slices={
