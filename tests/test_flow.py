@@ -7,91 +7,25 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from nights import FIRST, LAST, Facts, again, backfill, content, query, truth_of, use
 from pipeline import (
     builds,
     duck,
     flow,
-    layouts,
     ledger,
-    public,
     publish,
     rejections,
     releases,
-    settings,
     store,
-    suites,
     verify,
 )
 from pipeline.messages import Problem
-from pipeline.periods import Month
-from pipeline.sample import write_sample
-
-FIRST, LAST = Month(2021, 1), Month(2024, 9)
-LINES = 9_000
-Facts = dict[str, Any]
-
-
-def use(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
-    """Point the pipeline at root/data and root/deliveries, in this process and its children."""
-    monkeypatch.setenv("IPSKA_HOME", str(root / "data"))
-    monkeypatch.setenv("IPSKA_DELIVERIES", str(root / "deliveries"))
-    settings.settings.cache_clear()
-    layouts.load_layout.cache_clear()
-
-
-@pytest.fixture(scope="session")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A sample with 1 % dirt, and the data root after one run over it. Read only: see `root`."""
-    root = tmp_path_factory.mktemp("night")
-    write_sample(root / "deliveries", LINES, seed=5, first=FIRST, last=LAST, dirt=0.01)
-    with pytest.MonkeyPatch.context() as patch:
-        use(patch, root)
-        report = flow.run(backfill("the first night"))
-        (root / "report.json").write_text(json.dumps(report, default=str))
-    settings.settings.cache_clear()
-    yield root
-
-
-@pytest.fixture
-def root(night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of that night for one test to spoil."""
-    shutil.copytree(night, tmp_path / "copy", symlinks=True)
-    use(monkeypatch, tmp_path / "copy")
-    return tmp_path / "copy"
-
-
-def backfill(reason: str) -> Facts:
-    return flow.request_backfill(str(FIRST), str(LAST), None, reason, store.now())
-
-
-def again(reason: str = "once more") -> Facts:
-    return flow.run(backfill(reason), tell=lambda _: None)
-
-
-def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duck.connect(database, read_only=True) as con:
-        return con.execute(sql).fetchall()
-
-
-def content(database: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Every mart table's rows, and the books: what two runs must agree on."""
-    tables = query(database, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'mart'")
-    assert len(tables) >= 5
-    found = {name: query(database, f"FROM mart.{name} ORDER BY ALL") for (name,) in tables}
-    found["ledger"] = query(
-        database,
-        "SELECT state, sum(records), sum(stated_usd) FROM meta.ledger GROUP BY ALL ORDER BY ALL",
-    )
-    return found
 
 
 def files(root: Path) -> set[str]:
@@ -100,11 +34,6 @@ def files(root: Path) -> set[str]:
         for p in (root / "data").rglob("*")
         if "ledger" not in p.parts and "work" not in p.parts
     }
-
-
-def truth_of(root: Path) -> Facts:
-    found: Facts = json.loads((root / "deliveries" / "truth.json").read_text("utf-8"))
-    return found
 
 
 def test_the_first_night_publishes_and_says_what_was_set_aside(night: Path) -> None:
@@ -326,111 +255,6 @@ def test_a_rejected_delivery_gives_way_to_the_one_before(root: Path) -> None:
     assert undone["publish"]["published"] and undone["stale"] == []
 
 
-def test_the_public_release_suppresses_and_names_nobody(root: Path) -> None:
-    now = releases.current("internal")
-    assert now
-    publish.publish("public", builds.find(now["build_id"]), backfill("public"))
-    database = releases.database("public")
-    suppressed = query(
-        database, "SELECT count(*) FROM mart.region_month WHERE suppression = 'primary'"
-    )[0][0]
-    assert suppressed > 0
-    leaked = query(
-        database,
-        "SELECT count(fob_usd) FROM mart.region_month WHERE suppression <> 'none'",
-    )[0][0]
-    assert leaked == 0
-    for table in ("region_month", "growth_ranking"):
-        quality = f"SELECT count(flagged_pct) + count(quarantined_usd) FROM mart.{table}"
-        assert query(database, quality) == [(0,)]  # may be one firm's where the total is safe
-    columns = {
-        row[0] for row in query(database, "SELECT DISTINCT column_name FROM duckdb_columns()")
-    }
-    assert not {c for c in columns if "exporter_" in c or c in ("reason", "published_by")}
-    page = (database.parent / "index.html").read_text("utf-8")
-    assert "DATA SINTETIS" in page and "SYNTHETIC DATA" in page
-
-
-def test_a_public_release_that_leaks_is_not_published(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Hiding is not trusted: without it the audit stops the release, and the suite before it."""
-    now = releases.current("internal")
-    assert now
-    build = builds.find(now["build_id"])
-    monkeypatch.setattr(public, "hidden", lambda *_: public.Hidden())
-    with pytest.raises(Problem, match="leak") as raised:
-        publish.publish("public", build, backfill("public"))
-    assert raised.value.facts["count"] > 0
-    honest = suites.run_suite("public", releases.database("internal"))
-    assert any(check.stops for check in honest), "the office's own file is not public"
-    bad = [replace(one, passed=False) for one in honest]
-    monkeypatch.setattr(suites, "run_suite", lambda *_: bad)
-    with pytest.raises(Problem, match="not_public"):
-        publish.publish("public", build, backfill("public"))
-    assert releases.current("public") is None
-    assert not list((store.home() / "public" / "releases").iterdir())
-
-
-def test_a_public_release_beside_another_is_made_again(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two at once: the second was attacked beside the release before, not beside the first."""
-    now = releases.current("internal")
-    assert now
-    build = builds.find(now["build_id"])
-    monkeypatch.setattr(public, "hidden", lambda *_: public.Hidden())
-    monkeypatch.setattr(publish, "_public_gate", lambda *_: None)
-    honest = publish._fill
-
-    def meanwhile(*given: Any) -> None:
-        honest(*given)
-        monkeypatch.setattr(publish, "_fill", honest)
-        publish.publish("public", build, backfill("first"))
-
-    monkeypatch.setattr(publish, "_fill", meanwhile)
-    with pytest.raises(Problem, match="overtaken"):
-        publish.publish("public", build, backfill("second"))
-    current = releases.current("public")
-    assert current and current["build_id"] == build.build_id
-
-
-def test_a_release_is_complete_documented_and_read_only(root: Path) -> None:
-    folder = releases.link("internal").resolve()
-    names = {file.name for file in folder.iterdir()}
-    assert names == {
-        "ekspor.duckdb",
-        "index.html",
-        "control_totals.csv",
-        "release.json",
-        "SHA256SUMS",
-    }
-    assert all(file.stat().st_mode & 0o222 == 0 for file in folder.iterdir())
-    assert releases.rot(folder) == []
-    database = folder / "ekspor.duckdb"
-    assert query(database, "SELECT count(*) FROM duckdb_tables() WHERE comment IS NULL") == [(0,)]
-    uncommented = "SELECT count(*) FROM duckdb_columns() WHERE comment IS NULL AND NOT internal"
-    assert query(database, uncommented) == [(0,)]
-    schemas = query(database, "SELECT DISTINCT schema_name FROM duckdb_tables() ORDER BY ALL")
-    assert schemas == [("mart",), ("meta",)]
-    types = query(database, "SELECT DISTINCT data_type FROM duckdb_columns() WHERE NOT internal")
-    allowed = {"VARCHAR", "BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DATE", "TIMESTAMP"}
-    assert {t for (t,) in types if not t.startswith("DECIMAL(")} <= allowed
-    tags = query(database, "SELECT tags FROM duckdb_databases() WHERE database_name = 'ekspor'")
-    assert "v1.0.0" in str(tags)
-
-
-def test_rot_is_found(root: Path) -> None:
-    page = releases.link("internal").resolve() / "index.html"
-    page.chmod(0o600)
-    page.write_text("changed by hand")
-    payload = store.landings("eska")[0].payload
-    payload.chmod(0o600)
-    payload.write_bytes(b"changed by hand")
-    found = "\n".join(verify.verify())
-    assert "index.html" in found and str(payload) in found
-
-
 # --- crash and concurrency: the real CLI in processes of its own ---------------------------------
 
 
@@ -504,81 +328,3 @@ def test_two_runs_at_once_are_safe(root: Path) -> None:
     assert verify.verify() == []
     leftovers = [p for p in (root / "data").rglob(".*") if p.name != ".gitignore"]
     assert leftovers == []
-
-
-# --- the command over a published release ---------------------------------------------------------
-
-
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The real `ipska`, in a process of its own."""
-    ipska = Path(sys.executable).parent / "ipska"
-    return subprocess.run([ipska, *arguments], capture_output=True, text=True, timeout=600)
-
-
-@pytest.mark.parametrize("basis", ["domicile", "issuer"])
-@pytest.mark.parametrize(("baseline", "base_year"), [("years_3", "2021"), ("prev_year", "2023")])
-def test_the_ranking_command_gives_the_truth(
-    root: Path, basis: str, baseline: str, base_year: str
-) -> None:
-    """27 rows and the unallocated, equal to what truth.json's months add up to."""
-    done = command(
-        *("rank", "--scope", "32", "--period-kind", "ytd", "--period-end", "2024-09-30"),
-        *("--baseline", baseline, "--basis", basis, "--json"),
-    )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert answer["is_synthetic"] is True
-    assert answer["release"] and answer["rule"]["eligibility_min_exporters"] == 3
-    assert len(answer["rows"]) == 28
-    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for row in truth_of(root)["region_month"]:
-        year, month = row["month"].split("-")
-        if row["basis"] == basis and int(month) <= 9:
-            sums[row["region_code"], year] += Decimal(row["fob_usd"])
-    for row in answer["rows"]:
-        now, base = sums[row["region_code"], "2024"], sums[row["region_code"], base_year]
-        assert row["fob_usd"] == f"{now:.2f}"
-        assert row["base_fob_usd"] == f"{base:.2f}"
-        assert row["growth_usd"] == f"{now - base:.2f}"
-        if base:
-            assert row["growth_pct"] == pytest.approx(float(100 * (now - base) / base), rel=1e-9)
-        else:
-            assert row["growth_pct"] is None
-    ranks = [row["growth_pct_rank"] for row in answer["rows"] if row["is_ranked"]]
-    assert ranks[0] == 1 and ranks == sorted(ranks)
-    (unallocated,) = [row for row in answer["rows"] if row["region_code"] == "3299"]
-    assert not unallocated["is_ranked"]
-
-
-def test_operators_commands_over_a_release(root: Path) -> None:
-    listed = json.loads(command("quarantine", "list", "--json").stdout)
-    faulty = [one for one in truth_of(root)["faults"] if one["severity"] == "critical"]
-    assert sum(row["records"] for row in listed if row["rule_name"] != "sibling") > 0
-    assert {row["rule_name"] for row in listed} - {"sibling"} <= {one["rule"] for one in faulty}
-    unplaced = json.loads(command("quarantine", "list", "--unplaced", "--json").stdout)
-    assert any(row["resolution"] == "ambiguous" for row in unplaced)
-    assert command("plan", "--newest", "2024-09").returncode == 0
-    (root / "deliveries/KBG/SINTETIS_KBG_2024-09_20241101T000000.csv").write_bytes(b"")
-    planned = command("plan", "--newest", "2024-09", "--json")
-    assert planned.returncode == 4
-    busy = [row for row in json.loads(planned.stdout)["rows"] if row["state"] != "unchanged"]
-    assert [(row["slice"], row["state"]) for row in busy] == [("KBG_2024-09", "new")]
-    assert command("release", "--public", "--reason", "shown in a test").returncode == 0
-    shown = command("rank", "--audience", "public", "--baseline", "prev_year")
-    assert shown.returncode == 0 and "SYNTHETIC" in shown.stdout
-    releases_ = json.loads(command("releases", "--json").stdout)
-    assert [row["audience"] for row in releases_ if row["current"]] == ["internal", "public"]
-    assert command("rollback", "nothing", "--reason", "a test").returncode == 1
-    first = releases_[0]["release_id"]
-    assert command("rollback", first, "--reason", "a test").returncode == 0
-    assert "held" in command("status").stdout
-    assert command("release", "--resume", "--reason", "mended").returncode == 0
-    assert "held" not in command("status").stdout
-    assert command("verify").returncode == 0
-    status = json.loads(command("status", "--months", "200", "--json").stdout)
-    assert (status["running"], status["lock"], status["hold"]) == ([], None, None)
-    (row,) = [row for row in status["freshness"] if row["month"] == "2024-09"]
-    assert (row["feed"], row["fresh"], row["not_fresh"]) == ("eska", 12, [])
-    assert 0 < row["quarantined_pct"] < 100
-    assert all(one["month"] > "2024-09" for one in status["late"]) and status["late"]
-    assert "2024-09" in command("status", "--months", "200").stdout
