@@ -6,7 +6,8 @@ programmes ask how far it could be off the truth with all of them still holding 
 
 They are put as deviations d from the truth, in units of the deviation asked for: weights · d = 0,
 so that no rounding makes them infeasible, coefficients near 1, and a tolerance that means the same
-for one dollar and for 10^11.
+for one dollar and for 10^11. scipy is imported where it is used: it takes as long as all the rest
+of a command that only shows something.
 """
 
 import math
@@ -16,8 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, sparse
-from scipy.sparse import csgraph
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -163,6 +162,8 @@ class Attack:
         return np.asarray(self.matrix[[figure]].toarray()).ravel()
 
     def _solve(self, target: int, side: float, largest: float) -> tuple[Bound, bool]:
+        from scipy import optimize, sparse
+
         cells, rows = self._around(target)
         weights, unit = self._weights(target), self.asked[target]
         nothing = Bound(0.0, np.zeros(self.truth.size), np.zeros(0, dtype=int))
@@ -201,6 +202,9 @@ class Attack:
 
     def _around(self, target: int) -> tuple[Indices, Indices]:
         """The hidden cells, and the equations, that a figure's hidden cells hang together with."""
+        from scipy import sparse
+        from scipy.sparse import csgraph
+
         if self._view is None:
             known = self.known()
             rows = np.flatnonzero(self.published & (self.pattern @ ~known > 0))
@@ -290,6 +294,8 @@ def leak(attack: Attack, target: int, bounds: Mapping[float, Bound]) -> Leak:
 
 def _matrix(cells: Mapping[str, float], figures: Sequence[Figure]) -> Any:
     """Weights, figures × cells."""
+    from scipy import sparse
+
     at = {cell: n for n, cell in enumerate(cells)}
     sizes = [len(figure.weights) for figure in figures]
     columns = [at[cell] for figure in figures for cell in figure.weights]
