@@ -16,6 +16,7 @@ from pipeline import (
     builds,
     checks,
     corrections,
+    disk,
     duck,
     feeds,
     land,
@@ -26,7 +27,6 @@ from pipeline import (
     rejections,
     releases,
     resubmission,
-    running,
     seeds,
     store,
     suites,
@@ -41,7 +41,7 @@ from pipeline import (
     validate as validating,
 )
 from pipeline.messages import Problem
-from pipeline.outcome import conclude, noting
+from pipeline.outcome import conclude, step
 from pipeline.settings import airflow_connection, settings
 
 Facts = dict[str, Any]
@@ -52,6 +52,7 @@ IDLE = ("unchanged", "missing", "failed")  # states of a source that leave a run
 def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
     """Every step, one after the other; the report of `conclude`. What the CLI does."""
     done: list[Facts] = []
+    problem: Problem | None = None
     try:
         tell("1/4 extract")
         done.append(extract(request))
@@ -61,12 +62,15 @@ def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
         done.append(build(request, done[-1]))
         tell("4/4 publish")
         done.append(publish(request, done[-1]))
-    except Problem:  # its step has noted it; conclude tells it
-        pass
-    except Exception:  # a full disk, say: the ledger knows of the run all the same
+    except Problem as known:  # its step has noted it; conclude tells it
+        problem = known
+    except Exception:  # the ledger knows of the run all the same
         conclude(request, *done)
         raise
-    return conclude(request, *done)
+    try:
+        return conclude(request, *done)
+    except OSError as error:  # the disk takes no entry either
+        raise problem or disk.problem(error) or error from None
 
 
 def request_nightly(
@@ -160,10 +164,11 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
     `lookup` gives a connection by name, as Airflow writes it. `missing`: slices with nothing at
     their source, days since their last month ended (None when open), when they last landed.
     """
-    running.mark(request, "extract")
-    if request["kind"] == "resubmit":
-        with noting(request):
-            return _resubmit(request)
+    with step(request, "extract"):
+        return _resubmit(request) if request["kind"] == "resubmit" else _extract(request, lookup)
+
+
+def _extract(request: Facts, lookup: Lookup) -> Facts:
     secrets = _secrets(due := _due(request), lookup)
     today = store.now().astimezone(seeds.time_zone()).date()
 
@@ -231,10 +236,9 @@ def _all_landings() -> list[store.Landing]:
 
 def validate(request: Facts, extracted: Facts) -> Facts:
     """Give every landing a verdict under the present rules, those a killed run left behind too."""
-    running.mark(request, "validate")
-    landings = _all_landings()
-    waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
-    with noting(request):
+    with step(request, "validate"):
+        landings = _all_landings()
+        waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
         bounds.check_names({name: feed.offices for name, feed in feeds.load_feeds().items()})
         verdicts = validating.validate(landings)
     fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
@@ -249,8 +253,7 @@ def validate(request: Facts, extracted: Facts) -> Facts:
 
 def build(request: Facts, validated: Facts) -> Facts:
     """Make one build of all deliveries, unless there is one made of the very same."""
-    running.mark(request, "build")
-    with noting(request):
+    with step(request, "build"):
         return _build(request)
 
 
@@ -261,7 +264,8 @@ def build_as_of(moment: datetime) -> Facts:
     """
     known = [landing for landing in _all_landings() if landing.landed_at <= moment]
     try:
-        return _build({"run_id": ledger.new_run_id("as-of")}, known, moment)
+        with store.in_use():
+            return _build({"run_id": ledger.new_run_id("as-of")}, known, moment)
     except duck.Error as error:
         if isinstance(error, duck.FAULTS):
             raise
@@ -322,13 +326,12 @@ def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
 
 def publish(request: Facts, built: Facts) -> Facts:
     """Publish the build for the office. If a newer landing got there first, build once more."""
-    running.mark(request, "publish")
-    with noting(request):
+    with step(request, "publish"):
         before = releases.current("internal")
         try:
             release = publishing.publish("internal", builds.find(built["build_id"]), request)
         except Problem as problem:
-            if problem.code != "stale_build":
+            if problem.code not in ("stale_build", "no_build"):  # newer ones came, or prune did
                 raise
             release = publishing.publish(
                 "internal", builds.find(_build(request)["build_id"]), request

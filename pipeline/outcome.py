@@ -6,7 +6,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import feeds, freshness, ledger, notify, report, running, seeds, store
+from pipeline import (
+    disk,
+    duck,
+    feeds,
+    freshness,
+    ledger,
+    notify,
+    prune,
+    report,
+    running,
+    seeds,
+    store,
+)
 from pipeline.messages import Problem
 from pipeline.settings import airflow_connection
 
@@ -16,13 +28,26 @@ STEPS = ("extract", "validate", "build", "publish")
 
 
 @contextmanager
+def step(request: Facts, name: str) -> Iterator[None]:
+    """A step of a run: what it uses stays; a Problem, also of the disk, is left where `conclude`
+    finds it: under Airflow that is another process."""
+    with noting(request), store.in_use():
+        running.mark(request, name)
+        yield
+
+
+@contextmanager
 def noting(request: Facts) -> Iterator[None]:
-    """Leave a Problem where `conclude` finds it: under Airflow that is another process."""
     try:
         yield
-    except Problem as problem:
-        store.write_json(_note(request), problem.as_dict())
-        raise
+    except (Problem, OSError, duck.Error) as error:
+        problem = error if isinstance(error, Problem) else disk.problem(error)
+        if problem:
+            with suppress(OSError):  # on a full disk
+                store.write_json(_note(request), problem.as_dict())
+        if problem in (None, error):
+            raise
+        raise problem from error
 
 
 def _note(request: Facts) -> Path:
@@ -65,6 +90,9 @@ def conclude(
     for failure in notify.tell(told, lookup):
         told["text_en"] += f"\n{failure['en']}"
         told["text_id"] += f"\n{failure['id']}"
+    for line in prune.after(request) if request["kind"] == "nightly" else ():
+        told["text_en"] += f"\n{line['en']}"
+        told["text_id"] += f"\n{line['id']}"
     return told
 
 

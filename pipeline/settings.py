@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     fetch_backoff_s: float = Field(1.0, description="first pause between retries; doubles")
     lock_timeout_s: float = Field(120.0, description="how long publish waits for another publish")
 
+    keep_builds: int = Field(2, ge=1, description="builds that prune keeps, besides those in use")
+    keep_releases: int = Field(30, ge=1, description="releases of each audience that it keeps")
+
     @property
     def feeds_file(self) -> Path:
         return self.feeds or self.seeds / "feeds.toml"
