@@ -1,81 +1,97 @@
 """Kills processes at counted moments: what a power cut leaves, at every door of the disk.
 
 A child forked from a process that has imported everything counts its calls of these doors and kills
-itself (SIGKILL: no finally runs) just before or just after the n-th one. No time is involved, so a
-kill can be repeated; by time are only the kills of the real command.
+itself (SIGKILL: no finally runs) just before or just after the n-th one of a stage. No time is
+involved, so a kill can be repeated.
 """
 
 import os
 import shutil
 import signal
-import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline import duck
+from pipeline import duck, flow, prune, running
 
 Work = Callable[[], Any]
-# Everything by which a run changes the data root: of DuckDB's own files, that it opens one.
-DOORS = (
-    *((os, name) for name in ("fsync", "symlink", "rename", "unlink", "rmdir", "mkdir", "chmod")),
+Each = Callable[[str, str], None]  # stage; door, before or after
+# Everything by which a run changes the data root; of DuckDB's own files, that it opens one.
+DOORS: tuple[tuple[Any, str], ...] = (
+    *((os, name) for name in ("fsync", "rename", "unlink", "rmdir", "mkdir")),
     *((Path, name) for name in ("rename", "mkdir", "touch", "chmod", "symlink_to", "unlink")),
     *((Path, "write_text"), (shutil, "rmtree"), (duck, "connect")),
 )
 
 
-def _counted(each: Callable[[str, bool], None]) -> None:
+def _watch(each: Each) -> None:
     """Let every door tell before and after it has done its work. In a child only."""
+    stage = "start"
 
     def watched(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def door(*given: Any, **named: Any) -> Any:
-            each(name, False)
+            each(stage, f"{name} before")
             done = real(*given, **named)
-            each(name, True)
+            each(stage, f"{name} after")
             return done
 
         return door
 
+    def entered(real: Callable[..., Any], name: str = "") -> Callable[..., Any]:
+        def enter(*given: Any, **named: Any) -> Any:
+            nonlocal stage
+            stage = name or given[1]
+            each(stage, "entered")
+            return real(*given, **named)
+
+        return enter
+
     for place, name in DOORS:
         setattr(place, name, watched(name, getattr(place, name)))
+    running.mark = entered(running.mark)
+    flow.conclude = entered(flow.conclude, "conclude")
+    prune.prune = entered(prune.prune, "prune")
 
 
-def _in_a_child(work: Work, each: Callable[[str, bool], None], log: Path) -> int:
+def _in_a_child(work: Work, each: Each, log: Path) -> int:
     """The exit status of a forked child that does the work: 0, or minus the signal."""
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = 1
     try:
         quiet = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        _counted(each)
+        _watch(each)
         work()
-        os._exit(0)
-    except BaseException as error:
-        sys.excepthook(type(error), error, error.__traceback__)
-        os._exit(1)
+        status = 0
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        os._exit(status)
 
 
-def moments(work: Work, log: Path) -> list[str]:
-    """The doors that the work goes through when nothing kills it, before and after each."""
+def moments(work: Work, log: Path) -> dict[str, list[str]]:
+    """What the work goes through, by stage, when nothing kills it."""
     told = log.with_suffix(".doors")
     with told.open("wb", buffering=0) as sink:
-
-        def each(name: str, is_after: bool) -> None:
-            sink.write(f"{name} {'after' if is_after else 'before'}\n".encode())
-
-        status = _in_a_child(work, each, log)
+        status = _in_a_child(work, lambda *told: sink.write(f"{' '.join(told)}\n".encode()), log)
     assert status == 0, log.read_text("utf-8")
-    return told.read_text("utf-8").splitlines()
+    found: dict[str, list[str]] = {}
+    for line in told.read_text("utf-8").splitlines():
+        stage, what = line.split(" ", 1)
+        found.setdefault(stage, []).append(what)
+    return found
 
 
-def killed(work: Work, at: int, log: Path) -> bool:
-    """Do the work in a child that dies at its moment number `at`; false when it ended before."""
+def killed(work: Work, stage: str, at: int, log: Path) -> bool:
+    """Do the work in a child that dies at moment `at` of a stage; false when it ended before."""
     seen = 0
 
-    def each(_: str, __: bool) -> None:
+    def each(now: str, _: str) -> None:
         nonlocal seen
-        seen += 1
+        seen += now == stage
         if seen == at:
             os.kill(os.getpid(), signal.SIGKILL)
 

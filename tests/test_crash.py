@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     before, built, after = (root / name for name in ("before", "built", "after"))
     with pytest.MonkeyPatch.context() as patch:
         nights.use(patch, before)
-        nights.prepare(before)
+        crash.done(lambda: nights.prepare(before), log)
         crash.done(backfill, log)
         nights.use(patch, nights.copy(before, root / "second"))
         nights.change(root / "second", "KRW")  # so that there is more than one release, and prune
@@ -127,27 +127,23 @@ class Reader:
     def __init__(self, root: Path) -> None:
         link = root / "data" / "internal" / "current"
         code = (
-            "import duckdb, os, sys\n"
+            "import duckdb, os, time\n"
             "while True:\n"
             f"    file = os.path.join(os.path.realpath({str(link)!r}), 'ekspor.duckdb')\n"
             "    with duckdb.connect(file, read_only=True) as con:\n"
             "        con.execute('SELECT sum(fob_usd) FROM mart.region_month').fetchall()\n"
             "    print('read', flush=True)\n"
+            "    time.sleep(0.05)\n"  # leaves the machine to what is being killed
         )
-        command = [sys.executable, "-c", code]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.reads = 0
-        self.thread = threading.Thread(target=self._count, daemon=True)
+        self.reads, self.errors = root / "reads", root / "errors"
+        with self.reads.open("wb") as out, self.errors.open("wb") as err:
+            self.process = subprocess.Popen([sys.executable, "-c", code], stdout=out, stderr=err)
 
-    def _count(self) -> None:
-        for _ in self.process.stdout or ():
-            self.reads += 1
-
-    def end(self) -> tuple[int, bytes]:
+    def check(self) -> None:
         self.process.kill()
-        error = self.process.stderr.read() if self.process.stderr else b""
         self.process.wait(30)
-        return self.reads, error
+        assert self.reads.read_text("utf-8").count("read") > 0
+        assert not self.errors.read_text("utf-8")
 
 
 def check_readable() -> None:
@@ -156,13 +152,6 @@ def check_readable() -> None:
     assert releases.rot(folder) == []
     with duck.connect(folder / releases.DATABASE, read_only=True) as con:
         assert con.execute("SELECT count(*) > 0 FROM mart.growth_ranking").fetchall() == [(True,)]
-
-
-def check_landings(before: set[str]) -> set[str]:
-    """What landed stays, and each landing is whole."""
-    now = {one.delivery_id for one in store.landings("eska")}
-    assert before <= now
-    return now
 
 
 def recover(log: Path, expected: dict[str, str]) -> None:
@@ -184,22 +173,32 @@ def recover(log: Path, expected: dict[str, str]) -> None:
     assert verify.verify() == []
 
 
-def chosen(doors: list[str], kills: int, seed: str) -> list[int]:
-    """Moments to kill at, ascending: evenly spread, drawn within each part; each kind of door."""
+def chains(doors: dict[str, list[str]], kills: int, seed: str) -> list[list[tuple[str, int]]]:
+    """Kills as (stage, moment), in chains: each kill meets what the ones before it left.
+
+    A chain goes through the stages in order. Its first kills are on the threshold of each stage,
+    of a later chain anywhere in it; what is done is not done again, so two kills in one stage
+    share its moments.
+    """
     draw = random.Random(seed)
-    kinds = sorted({*doors})
-    wanted = {draw.choice([n for n, one in enumerate(doors, 1) if one == kind]) for kind in kinds}
-    points = draw.sample(sorted(wanted), min(len(wanted), kills // 2))
-    part = len(doors) / max(1, kills - len(points))
-    points += [int(part * (n + draw.random())) + 1 for n in range(kills - len(points))]
-    return sorted(points)
+    twice = {"extract": 2, "validate": 2, "start": 1 if len(doors) > 1 else 3}
+    found: list[list[tuple[str, int]]] = []
+    while sum(map(len, found)) < kills:
+        chain = []
+        for stage, moments in doors.items():
+            share = twice.get(stage, 1)
+            for _ in range(share):
+                last = len(moments) // share if stage in ("extract", "validate") else len(moments)
+                first_chain = not found and len(doors) > 1 and chain[-1:] != [(stage, 1)]
+                chain.append((stage, 1 if first_chain else draw.randint(1, max(1, last))))
+        found.append(chain[: kills - sum(map(len, found))])
+    return found
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_at_any_door_a_clean_run_completes(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """A chain of kills on one root, each on what the ones before it left, then one clean run."""
     start, work = COMMANDS[name]
     log = tmp_path / "log"
     monkeypatch.setattr(running, "FORGOTTEN_S", 0)
@@ -208,24 +207,65 @@ def test_killed_at_any_door_a_clean_run_completes(
     source = getattr(prepared, start)
     nights.use(monkeypatch, nights.copy(source, tmp_path / "whole"))
     doors = crash.moments(work, log)
-    kills = max(2, KILLS * SHARES[name] // sum(SHARES.values()))
-    hits, per_root = 0, 12 if start == "before" else 4
-    points = chosen(doors, kills, f"{name} {kills}")
-    for number, first in enumerate(range(0, kills, per_root)):
+    print({stage: len(moments) for stage, moments in doors.items()})
+    kills = KILLS * SHARES[name] // sum(SHARES.values())
+    hits = 0
+    for number, chain in enumerate(chains(doors, kills, f"{name} {kills}")):
         root = nights.copy(source, tmp_path / str(number))
         nights.use(monkeypatch, root)
-        known = check_landings(set())
+        known = {one.delivery_id for one in store.landings("eska")}
         reader = Reader(root)
-        reader.thread.start()
-        # Every so-manieth: each root has kills early and late. What an earlier kill left done is
-        # not done again, so later moments come sooner: the count is what is left of the whole.
-        for point in points[number :: -(-kills // per_root)][: len(points) - first]:
-            remaining = crash_at(work, point, len(doors), log)
-            hits += remaining
-            check_readable()
-            known = check_landings(known)
-        recover(log, prepared.expected)
-        reads, error = reader.end()
-        assert reads and not error, error.decode()
+        try:
+            for stage, moment in chain:
+                hits += crash.killed(work, stage, moment, log)
+                check_readable()
+                now = {one.delivery_id for one in store.landings("eska")}
+                assert known <= now, "what landed stays"
+                known = now
+            recover(log, prepared.expected)
+        finally:
+            reader.process.kill()
+        reader.check()
         shutil.rmtree(root)
-    assert hits >= kills * 3 // 4, f"{hits} of {kills} kills hit"
+    print(f"{name}: {hits} of {kills} kills hit")
+    assert hits >= kills * 3 // 4
+
+
+def command(*arguments: str) -> subprocess.Popen[bytes]:
+    """The real `ipska`, in a process group of its own."""
+    return subprocess.Popen(
+        [Path(sys.executable).parent / "ipska", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def test_the_command_killed_by_time(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside DuckDB's own work too, where no door is: the longest step is the build."""
+    root = nights.copy(prepared.before, tmp_path / "copy")
+    nights.use(monkeypatch, root)
+    monkeypatch.setattr(running, "FORGOTTEN_S", 0)
+    months = ["--newest", str(nights.LAST), "--months-back", str(nights.LAST - nights.FIRST)]
+    draw = random.Random("by time")
+    killed = 0
+    for step in ("extract", "validate", "build", "build", "publish"):
+        process = command("run", *months)
+
+        def is_at(step: str = step) -> bool:
+            return any(note["step"] == step and note["is_alive"] for note in running.found())
+
+        deadline = time.monotonic() + 120
+        while process.poll() is None and not is_at() and time.monotonic() < deadline:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.01)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(draw.uniform(0, {"build": 1.5}.get(step, 0.2)))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        killed += process.wait(30) == -signal.SIGKILL
+        check_readable()
+    assert killed >= 4
+    recover(tmp_path / "log", prepared.expected)
