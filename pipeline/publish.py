@@ -47,7 +47,7 @@ def _publish(audience: str, build: Build, request: dict[str, Any], accept: str |
     if now and now["build_id"] == build.build_id:
         return {**now, "published": False}
     moved = _moved(build, now, accept) if audience == "internal" else {}
-    published_at = store.now()
+    published_at = ledger.moment()
     release: dict[str, Any] = {
         "release_id": f"{store.stamp(published_at)}-{build.build_id[:8]}",
         "audience": audience,

@@ -26,7 +26,7 @@ def releases_at(moments: list[datetime]) -> list[dict[str, Any] | None]:
     for entry in ledger.entries():
         done = entry.get("publish") or entry
         if entry["kind"] == "rollback":
-            switched.add((datetime.fromisoformat(entry["started_at"]), entry["release_id"]))
+            switched.add((store.parse_stamp(entry["run_id"]), entry["release_id"]))
         elif entry["kind"] != "public" and done.get("published"):
             # Of a release that is no longer kept, the ledger still knows.
             switched.add((store.parse_stamp(done["release_id"]), done["release_id"]))

@@ -327,3 +327,14 @@ def test_links_left_by_a_killed_switch_go(root: Path) -> None:
     os.mkfifo(root / "data" / "work" / "unknown")  # not ours to remove, nor to wait for
     assert prune.prune(request())["counts"] == {"half_made": 1}
     assert not link.is_symlink() and releases.current("internal")
+
+
+def test_what_is_removed_is_gone_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "release").mkdir()
+    (tmp_path / "release" / "a").write_text("a")
+    monkeypatch.setattr(store, "discard", lambda _: None)  # killed before it
+    store.remove(tmp_path / "release")
+    (left,) = tmp_path.iterdir()
+    assert [left] == list(store.hidden_under(tmp_path))
+    with store.abandoned(left) as is_dead:
+        assert is_dead
