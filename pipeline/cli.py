@@ -21,6 +21,7 @@ from pipeline import (
     flow,
     layout_check,
     ledger,
+    log,
     prune_cli,
     publish,
     quarantine_cli,
@@ -56,6 +57,7 @@ class Accept(StrEnum):
 
 def main() -> None:
     """Entry point: a Problem is told in both languages and becomes an exit code."""
+    log.to_stderr()
     try:
         app()
     except (Problem, OSError, duck.Error) as error:

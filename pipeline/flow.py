@@ -3,6 +3,7 @@
 Each step takes and gives plain JSON, so that Airflow can carry it and the CLI can print it.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -22,6 +23,7 @@ from pipeline import (
     land,
     ledger,
     load,
+    log,
     periods,
     rank,
     rejections,
@@ -179,7 +181,12 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
             fetched = extracting.fetch(feed, part, known, request["force"], secret)
             landed = [land.land(feed, part, file, force=request["force"]) for file in fetched.files]
         except Problem as problem:
+            log.event("not_fetched", logging.WARNING, code=problem.code, text=problem.text("en"))
             return {"slice": part.code, "failed": problem.as_dict()}
+        for new in landed:
+            refused = (new.manifest["refusal"] or {}).get("code", "no")
+            size = new.manifest["size"]
+            log.event("landed", delivery=new.delivery_id, bytes=size, refused=refused)
         gone = {
             "slice": part.code,
             "age_days": (today - part.last_month.last_day).days if part.last_month else None,
@@ -197,7 +204,8 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
         }
 
     with ThreadPoolExecutor(settings().fetch_threads) as pool:
-        results = list(pool.map(lambda pair: one(*pair), due))
+        contexts = [log.context(feed=feed.name, slice=part.code) for feed, part in due]
+        results = list(pool.map(lambda context, pair: context.run(one, *pair), contexts, due))
     return {
         "landed": [delivery for result in results for delivery in result.get("landed", [])],
         "unchanged": sum(result.get("unchanged", 0) for result in results),
@@ -241,7 +249,11 @@ def validate(request: Facts, extracted: Facts) -> Facts:
         waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
         bounds.check_names({name: feed.offices for name, feed in feeds.load_feeds().items()})
         verdicts = validating.validate(landings)
-    fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
+        fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
+        for verdict in fresh:
+            level = logging.WARNING if verdict["verdict"] == "refused" else logging.INFO
+            counts = {key: verdict[key] for key in ("verdict", "records", "quarantined_records")}
+            log.event("judged", level, delivery=verdict["delivery_id"], **counts)
     return {
         "validated": len(fresh),
         "records": sum(verdict["records"] for verdict in fresh),
@@ -254,7 +266,9 @@ def validate(request: Facts, extracted: Facts) -> Facts:
 def build(request: Facts, validated: Facts) -> Facts:
     """Make one build of all deliveries, unless there is one made of the very same."""
     with step(request, "build"):
-        return _build(request)
+        done = _build(request)
+        log.event("built" if done["built"] else "built_before", build=done["build_id"])
+        return done
 
 
 def build_as_of(moment: datetime) -> Facts:
@@ -336,6 +350,8 @@ def publish(request: Facts, built: Facts) -> Facts:
             release = publishing.publish(
                 "internal", builds.find(_build(request)["build_id"]), request
             )
+        state = "published" if release["published"] else "published_before"
+        log.event(state, release=release["release_id"], build=release["build_id"])
     known = before["trouble"] if before else []
     return {
         "release_id": release["release_id"],

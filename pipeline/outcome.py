@@ -1,5 +1,7 @@
 """How a run ends: one entry of the ledger, one message, one exit code."""
 
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -12,6 +14,7 @@ from pipeline import (
     feeds,
     freshness,
     ledger,
+    log,
     notify,
     prune,
     report,
@@ -31,9 +34,13 @@ STEPS = ("extract", "validate", "build", "publish")
 def step(request: Facts, name: str) -> Iterator[None]:
     """A step of a run: what it uses stays; a Problem, also of the disk, is left where `conclude`
     finds it: under Airflow that is another process."""
-    with noting(request), store.in_use():
+    known = log.about(run=request["run_id"], step=name)
+    with known, noting(request), store.in_use():
+        began = time.monotonic()
         running.mark(request, name)
+        log.event("begun")
         yield
+        log.event("done", seconds=round(time.monotonic() - began, 2))
 
 
 @contextmanager
@@ -43,6 +50,7 @@ def noting(request: Facts) -> Iterator[None]:
     except (Problem, OSError, duck.Error) as error:
         problem = error if isinstance(error, Problem) else disk.problem(error)
         if problem:
+            log.event("failed", logging.ERROR, code=problem.code, text=problem.text("en"))
             with suppress(OSError):  # on a full disk
                 store.write_json(_note(request), problem.as_dict())
         if problem in (None, error):
@@ -84,6 +92,7 @@ def conclude(
         "finished_at": now.isoformat(),
     }
     ledger.record(entry)
+    log.event("concluded", run=request["run_id"], exit_code=entry["exit_code"])
     running.clear(request)
     note.unlink(missing_ok=True)
     told = {**entry, "text_en": report.text(entry, "en"), "text_id": report.text(entry, "id")}

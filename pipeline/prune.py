@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import builds, duck, ledger, releases, running, seeds, store
+from pipeline import builds, duck, ledger, log, releases, running, seeds, store
 from pipeline.messages import Problem, shown
 from pipeline.settings import settings
 
@@ -83,6 +83,7 @@ def prune(request: Facts) -> Facts:
         }  # fmt: skip
         if gone:
             ledger.record(entry)
+            log.event("pruned", run=request["run_id"], bytes=entry["bytes"], **entry["counts"])
         for item in gone:
             _take_away(item)
     return entry
