@@ -15,7 +15,7 @@ export AIRFLOW__CORE__PARALLELISM := 4
 export AIRFLOW__CORE__DEFAULT_TIMEZONE := Asia/Jakarta
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test property lint types check bench airflow lock clean
+.PHONY: help setup run test property torture lint types check bench airflow lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -64,6 +64,9 @@ test: setup ## every test, with coverage
 
 property: setup ## 10,000 generated deliveries through land, validate and load (8 minutes)
 	@IPSKA_PROPERTY_RUNS=100 $(BIN)/python -m pytest -x tests/test_property.py
+
+torture: setup ## 500 kills at every door of the disk (half an hour)
+	@IPSKA_CRASH_KILLS=500 $(BIN)/python -m pytest -x -s tests/test_crash.py
 
 lint: setup ## ruff
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

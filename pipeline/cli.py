@@ -16,9 +16,13 @@ from pipeline import (
     bounds_cli,
     builds,
     delivery_cli,
+    disk,
+    duck,
     flow,
     layout_check,
     ledger,
+    log,
+    prune_cli,
     publish,
     quarantine_cli,
     ranking_cli,
@@ -40,6 +44,7 @@ app.add_typer(bounds_cli.app, name="bounds")
 app.add_typer(delivery_cli.app, name="delivery")
 app.command()(ranking_cli.rank)
 app.command()(status_cli.status)
+app.command(name="prune")(prune_cli.command)
 app.command(name="revisions")(ranking_cli.revise)
 app.command(name="explain")(ranking_cli.explain_region)
 Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
@@ -52,9 +57,13 @@ class Accept(StrEnum):
 
 def main() -> None:
     """Entry point: a Problem is told in both languages and becomes an exit code."""
+    log.to_stderr()
     try:
         app()
-    except Problem as problem:
+    except (Problem, OSError, duck.Error) as error:
+        problem = error if isinstance(error, Problem) else disk.problem(error)
+        if problem is None:
+            raise
         err.print(problem.text("id"), style="bold red")
         err.print(problem.text("en"), style="red")
         for line in problem.facts.get("moved", []):

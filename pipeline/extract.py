@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import aiohttp
 from pydantic import SecretStr
 
-from pipeline import connections, sources, store
+from pipeline import connections, disk, sources, store
 from pipeline.feeds import Feed, Slice
 from pipeline.folders import Folder
 from pipeline.layouts import load_layout
@@ -156,6 +156,8 @@ def _persist(attempt: Callable[[], T], source: str) -> T:
         except FileNotFoundError:  # a fact about a delivery, not a failure
             raise
         except (OSError, ValueError, aiohttp.ClientError) as error:
+            if disk.problem(error):  # ours, no failing of the office
+                raise
             told = {"source": source, "error": _told(error)}
             status = getattr(error, "status", None)
             if status in DENIED or isinstance(error, PermissionError):

@@ -3,6 +3,7 @@
 Each step takes and gives plain JSON, so that Airflow can carry it and the CLI can print it.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -16,17 +17,18 @@ from pipeline import (
     builds,
     checks,
     corrections,
+    disk,
     duck,
     feeds,
     land,
     ledger,
     load,
+    log,
     periods,
     rank,
     rejections,
     releases,
     resubmission,
-    running,
     seeds,
     store,
     suites,
@@ -41,7 +43,7 @@ from pipeline import (
     validate as validating,
 )
 from pipeline.messages import Problem
-from pipeline.outcome import conclude, noting
+from pipeline.outcome import conclude, step
 from pipeline.settings import airflow_connection, settings
 
 Facts = dict[str, Any]
@@ -52,6 +54,7 @@ IDLE = ("unchanged", "missing", "failed")  # states of a source that leave a run
 def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
     """Every step, one after the other; the report of `conclude`. What the CLI does."""
     done: list[Facts] = []
+    problem: Problem | None = None
     try:
         tell("1/4 extract")
         done.append(extract(request))
@@ -61,12 +64,15 @@ def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
         done.append(build(request, done[-1]))
         tell("4/4 publish")
         done.append(publish(request, done[-1]))
-    except Problem:  # its step has noted it; conclude tells it
-        pass
-    except Exception:  # a full disk, say: the ledger knows of the run all the same
+    except Problem as known:  # its step has noted it; conclude tells it
+        problem = known
+    except Exception:  # the ledger knows of the run all the same
         conclude(request, *done)
         raise
-    return conclude(request, *done)
+    try:
+        return conclude(request, *done)
+    except OSError as error:  # the disk takes no entry either
+        raise problem or disk.problem(error) or error from None
 
 
 def request_nightly(
@@ -160,10 +166,11 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
     `lookup` gives a connection by name, as Airflow writes it. `missing`: slices with nothing at
     their source, days since their last month ended (None when open), when they last landed.
     """
-    running.mark(request, "extract")
-    if request["kind"] == "resubmit":
-        with noting(request):
-            return _resubmit(request)
+    with step(request, "extract"):
+        return _resubmit(request) if request["kind"] == "resubmit" else _extract(request, lookup)
+
+
+def _extract(request: Facts, lookup: Lookup) -> Facts:
     secrets = _secrets(due := _due(request), lookup)
     today = store.now().astimezone(seeds.time_zone()).date()
 
@@ -174,7 +181,12 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
             fetched = extracting.fetch(feed, part, known, request["force"], secret)
             landed = [land.land(feed, part, file, force=request["force"]) for file in fetched.files]
         except Problem as problem:
+            log.event("not_fetched", logging.WARNING, code=problem.code, text=problem.text("en"))
             return {"slice": part.code, "failed": problem.as_dict()}
+        for new in landed:
+            refused = (new.manifest["refusal"] or {}).get("code", "no")
+            size = new.manifest["size"]
+            log.event("landed", delivery=new.delivery_id, bytes=size, refused=refused)
         gone = {
             "slice": part.code,
             "age_days": (today - part.last_month.last_day).days if part.last_month else None,
@@ -192,7 +204,8 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
         }
 
     with ThreadPoolExecutor(settings().fetch_threads) as pool:
-        results = list(pool.map(lambda pair: one(*pair), due))
+        contexts = [log.context(feed=feed.name, slice=part.code) for feed, part in due]
+        results = list(pool.map(lambda context, pair: context.run(one, *pair), contexts, due))
     return {
         "landed": [delivery for result in results for delivery in result.get("landed", [])],
         "unchanged": sum(result.get("unchanged", 0) for result in results),
@@ -231,13 +244,16 @@ def _all_landings() -> list[store.Landing]:
 
 def validate(request: Facts, extracted: Facts) -> Facts:
     """Give every landing a verdict under the present rules, those a killed run left behind too."""
-    running.mark(request, "validate")
-    landings = _all_landings()
-    waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
-    with noting(request):
+    with step(request, "validate"):
+        landings = _all_landings()
+        waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
         bounds.check_names({name: feed.offices for name, feed in feeds.load_feeds().items()})
         verdicts = validating.validate(landings)
-    fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
+        fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
+        for verdict in fresh:
+            level = logging.WARNING if verdict["verdict"] == "refused" else logging.INFO
+            counts = {key: verdict[key] for key in ("verdict", "records", "quarantined_records")}
+            log.event("judged", level, delivery=verdict["delivery_id"], **counts)
     return {
         "validated": len(fresh),
         "records": sum(verdict["records"] for verdict in fresh),
@@ -249,9 +265,10 @@ def validate(request: Facts, extracted: Facts) -> Facts:
 
 def build(request: Facts, validated: Facts) -> Facts:
     """Make one build of all deliveries, unless there is one made of the very same."""
-    running.mark(request, "build")
-    with noting(request):
-        return _build(request)
+    with step(request, "build"):
+        done = _build(request)
+        log.event("built" if done["built"] else "built_before", build=done["build_id"])
+        return done
 
 
 def build_as_of(moment: datetime) -> Facts:
@@ -261,7 +278,8 @@ def build_as_of(moment: datetime) -> Facts:
     """
     known = [landing for landing in _all_landings() if landing.landed_at <= moment]
     try:
-        return _build({"run_id": ledger.new_run_id("as-of")}, known, moment)
+        with store.in_use():
+            return _build({"run_id": ledger.new_run_id("as-of")}, known, moment)
     except duck.Error as error:
         if isinstance(error, duck.FAULTS):
             raise
@@ -322,17 +340,18 @@ def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
 
 def publish(request: Facts, built: Facts) -> Facts:
     """Publish the build for the office. If a newer landing got there first, build once more."""
-    running.mark(request, "publish")
-    with noting(request):
+    with step(request, "publish"):
         before = releases.current("internal")
         try:
             release = publishing.publish("internal", builds.find(built["build_id"]), request)
         except Problem as problem:
-            if problem.code != "stale_build":
+            if problem.code not in ("stale_build", "no_build"):  # newer ones came, or prune did
                 raise
             release = publishing.publish(
                 "internal", builds.find(_build(request)["build_id"]), request
             )
+        state = "published" if release["published"] else "published_before"
+        log.event(state, release=release["release_id"], build=release["build_id"])
     known = before["trouble"] if before else []
     return {
         "release_id": release["release_id"],

@@ -3,10 +3,10 @@
 import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline import store
 from pipeline.feeds import Feed, Slice
@@ -33,17 +33,16 @@ def land(
     Problem.as_dict() of `zero_bytes`, `too_large` (the bytes are not kept), `html_page`,
     `wrong_slice`, `bad_extract_time`, `future_extract`, `older_extract` (not with `force`, and not
     of a delta).
-    `landed_at` (aware; default now) is moved on if need be: it grows strictly within a slice.
+    `landed_at` (aware; default now) is moved on if need be: it grows strictly within a slice, and
+    without it over all of them.
     A file that another run has just landed is not landed again: its landing is returned.
     """
-    with _turn():
+    with _turn() as turn:
         known = store.landings(feed.name, part.code)
         if twin := _twin(file, known, force):
             file.path.unlink(missing_ok=True)
             return twin
-        moment = landed_at or store.now()
-        if known and moment <= known[-1].landed_at:  # the clock stepped back
-            moment = known[-1].landed_at + timedelta(microseconds=1)
+        moment = _moment(turn, known, landed_at)
         layout = load_layout(feed.layout)
         apart = force or feed.mode == "delta"  # a delta replaces nothing, so none is too old
         extracted_at, refusal = _judged(layout, part, file, [] if apart else known)
@@ -81,7 +80,7 @@ def resubmit(
     `manifest` holds what only the caller knows, `resubmits` too; `files` are moved. Of `void`,
     resubmissions that were refused, nothing is in the way. Raises Problem `already_resubmitted`.
     """
-    with _turn():
+    with _turn() as turn:
         known = store.landings(corrected.feed, corrected.slice_code)
         wanted = manifest["resubmits"]
         for one in known:
@@ -94,7 +93,7 @@ def resubmit(
             if taken and one.delivery_id not in void:
                 facts = {"delivery": corrected.delivery_id, "line": min(taken)}
                 raise Problem("already_resubmitted", **facts, by=one.delivery_id)
-        moment = max(store.now(), known[-1].landed_at + timedelta(microseconds=1))
+        moment = _moment(turn, known)
         payload = files["payload"]
         as_delivered = ("office", "month", "last_month", "feed", "layout", "file_name")
         content = {
@@ -129,12 +128,31 @@ def _keep(delivery_id: str, manifest: dict[str, Any], files: dict[str, Path]) ->
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def _turn() -> Iterator[TextIO]:
     """One landing at a time, in all processes: a rename and two small files. So `landed_at` grows
     and the older extract is told from the newer also when two runs overlap."""
-    with (store.home() / "work" / "land.lock").open("a") as handle:
+    with (store.home() / "work" / "land.lock").open("a+") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
+
+
+def _moment(
+    turn: TextIO, known: list[store.Landing], landed_at: datetime | None = None
+) -> datetime:
+    """When it lands: later than what is known of the slice, and (unless the caller says when) than
+    what landed last anywhere, as the lock's file says. By its newest landing a build is told from
+    an older one, so a clock that stepped back must not make two alike."""
+    before = [known[-1].landed_at] if known else []
+    if landed_at is None:
+        turn.seek(0)
+        with suppress(ValueError):  # empty, or torn by a power cut
+            before.append(store.parse_stamp(turn.read()))
+    moment = max([landed_at or store.now(), *(one + timedelta(microseconds=1) for one in before)])
+    if landed_at is None:
+        turn.truncate(0)
+        turn.write(store.stamp(moment))
+        turn.flush()
+    return moment
 
 
 def _twin(file: SourceFile, known: list[store.Landing], force: bool) -> store.Landing | None:

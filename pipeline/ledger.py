@@ -3,17 +3,29 @@
 import getpass
 import os
 import secrets
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline import store
 from pipeline.messages import Problem
+from pipeline.settings import settings
 
 Entry = dict[str, Any]
 
 
+def moment() -> datetime:
+    """Now; should the clock have stepped back, just after the newest entry or release. What came
+    last (a rollback or its end, a release) is known by the names' order."""
+    root = settings().home.absolute()
+    found = [*root.glob("ledger/2*.json"), *root.glob("*/releases/2*")]
+    newest = max((path.name for path in found), default=None)
+    after = [store.parse_stamp(newest) + timedelta(microseconds=1)] if newest else []
+    return max([store.now(), *after])
+
+
 def new_run_id(kind: str) -> str:
     """A sortable id: moment, kind, four random letters (two runs may start in one microsecond)."""
-    return f"{store.stamp(store.now())}-{kind}-{secrets.token_hex(2)}"
+    return f"{store.stamp(moment())}-{kind}-{secrets.token_hex(2)}"
 
 
 def operator() -> str:

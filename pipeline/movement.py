@@ -1,6 +1,5 @@
 """How far a build moves from the release that readers see: expectations/movement.json."""
 
-import uuid
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,10 +17,10 @@ def found(build: Path, release: Path) -> tuple[Moved, Moved]:
     named by what it is made from, and must not depend on which release is current. Raises Problem
     `suite_error`.
     """
-    database = store.home() / "work" / f"movement-{uuid.uuid4().hex}.duckdb"
     stops: Moved = {}
     warns: Moved = {}
-    try:
+    with store.half_made(store.home() / "work" / "movement") as folder:
+        database = folder / "both.duckdb"  # its name must not be that of the schema
         with duck.connect(database) as con:
             for name, file in (("build", build), ("release", release)):
                 con.execute(f"ATTACH {duck.literal(str(file))} AS {name} (READ_ONLY)")
@@ -35,9 +34,6 @@ def found(build: Path, release: Path) -> tuple[Moved, Moved]:
                     more = check.unexpected - len(rows)
                     lines = [_line(row) for row in rows] + [f"… {more}"] * bool(more)
                     (stops if check.stops else warns)[check.rule_name] = lines
-    finally:
-        for file in database.parent.glob(f"{database.name}*"):
-            file.unlink()
     return stops, warns
 
 

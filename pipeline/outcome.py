@@ -1,12 +1,27 @@
 """How a run ends: one entry of the ledger, one message, one exit code."""
 
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import feeds, freshness, ledger, notify, report, running, seeds, store
+from pipeline import (
+    disk,
+    duck,
+    feeds,
+    freshness,
+    ledger,
+    log,
+    notify,
+    prune,
+    report,
+    running,
+    seeds,
+    store,
+)
 from pipeline.messages import Problem
 from pipeline.settings import airflow_connection
 
@@ -16,13 +31,31 @@ STEPS = ("extract", "validate", "build", "publish")
 
 
 @contextmanager
+def step(request: Facts, name: str) -> Iterator[None]:
+    """A step of a run: what it uses stays; a Problem, also of the disk, is left where `conclude`
+    finds it: under Airflow that is another process."""
+    known = log.about(run=request["run_id"], step=name)
+    with known, noting(request), store.in_use():
+        began = time.monotonic()
+        running.mark(request, name)
+        log.event("begun")
+        yield
+        log.event("done", seconds=round(time.monotonic() - began, 2))
+
+
+@contextmanager
 def noting(request: Facts) -> Iterator[None]:
-    """Leave a Problem where `conclude` finds it: under Airflow that is another process."""
     try:
         yield
-    except Problem as problem:
-        store.write_json(_note(request), problem.as_dict())
-        raise
+    except (Problem, OSError, duck.Error) as error:
+        problem = error if isinstance(error, Problem) else disk.problem(error)
+        if problem:
+            log.event("failed", logging.ERROR, code=problem.code, text=problem.text("en"))
+            with suppress(OSError):  # on a full disk
+                store.write_json(_note(request), problem.as_dict())
+        if problem in (None, error):
+            raise
+        raise problem from error
 
 
 def _note(request: Facts) -> Path:
@@ -59,12 +92,16 @@ def conclude(
         "finished_at": now.isoformat(),
     }
     ledger.record(entry)
+    log.event("concluded", run=request["run_id"], exit_code=entry["exit_code"])
     running.clear(request)
     note.unlink(missing_ok=True)
     told = {**entry, "text_en": report.text(entry, "en"), "text_id": report.text(entry, "id")}
     for failure in notify.tell(told, lookup):
         told["text_en"] += f"\n{failure['en']}"
         told["text_id"] += f"\n{failure['id']}"
+    for line in prune.after(request) if request["kind"] == "nightly" else ():
+        told["text_en"] += f"\n{line['en']}"
+        told["text_id"] += f"\n{line['id']}"
     return told
 
 

@@ -37,12 +37,17 @@ def publish(
     `overtaken` (another public release came meanwhile),
     `movement` (too far from the current internal release, unless that is what `accept` says).
     """
+    with store.in_use():
+        return _publish(audience, build, request, accept)
+
+
+def _publish(audience: str, build: Build, request: dict[str, Any], accept: str | None) -> Release:
     _check(audience, build)
     now = releases.current(audience)
     if now and now["build_id"] == build.build_id:
         return {**now, "published": False}
     moved = _moved(build, now, accept) if audience == "internal" else {}
-    published_at = store.now()
+    published_at = ledger.moment()
     release: dict[str, Any] = {
         "release_id": f"{store.stamp(published_at)}-{build.build_id[:8]}",
         "audience": audience,
@@ -155,12 +160,15 @@ def _control_totals(con: duck.Connection) -> bytes:
 
 
 def roll_back(release_id: str, request: dict[str, Any], audience: str = "internal") -> None:
-    """Point current at another release, and hold publishing. Raises Problem `no_release`, `locked`.
+    """Point current at another release, older or newer, and hold publishing.
 
     The hold comes first, under the lock: a run that is about to publish, or a kill between the
-    two, must not bring back what is rolled back.
+    two, must not bring back what is rolled back. Raises Problem `no_release`, `release_pruned`,
+    `locked`.
     """
-    folder = releases.folder_of(audience, release_id)
     with store.lock("rollback", request["run_id"]):
-        ledger.record({**request, "release_id": release_id, "exit_code": 0})
+        folder = releases.folder_of(audience, release_id)  # prune has the same lock
+        now = releases.current(audience)
+        switched = {"release_id": release_id, "from_release_id": now and now["release_id"]}
+        ledger.record({**request, **switched, "exit_code": 0})
         store.switch_link(releases.link(audience), folder)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline import store
+from pipeline import ledger, store
 from pipeline.messages import Problem
 
 DATABASE = "ekspor.duckdb"
@@ -15,11 +15,15 @@ def link(audience: str) -> Path:
 
 
 def folder_of(audience: str, release_id: str) -> Path:
-    """The folder of a release. Raises Problem `no_release`."""
+    """The folder of a release. Raises Problem `no_release`, `release_pruned`."""
     folder = store.home() / audience / "releases" / store.safe_name(release_id)
-    if not (folder / "release.json").exists():
-        raise Problem("no_release", release_id=release_id)
-    return folder
+    if (folder / "release.json").exists():
+        return folder
+    for entry in ledger.entries():
+        if entry["kind"] == "prune" and f"{audience}/{release_id}" in entry["releases"]:
+            when = {"run_id": entry["run_id"], "moment": store.parse_stamp(release_id)}
+            raise Problem("release_pruned", release_id=release_id, **when)
+    raise Problem("no_release", release_id=release_id)
 
 
 def current(audience: str) -> dict[str, Any] | None:

@@ -11,24 +11,28 @@ Facts = dict[str, Any]
 FORGOTTEN_S = 86_400  # the note of a dead process goes a day after its step began
 
 
-def _file(request: Facts) -> Path:
+def file_of(request: Facts) -> Path:
     return store.home() / "work" / f"{store.safe_name(request['run_id'])}.running.json"
 
 
 def mark(request: Facts, step: str) -> None:
     """Say that this process begins a step of a run."""
     for known in found():
-        began = datetime.fromisoformat(known["since"])
-        if not known["is_alive"] and (store.now() - began).total_seconds() > FORGOTTEN_S:
+        if is_forgotten(known):
             clear(known)
     names = ("run_id", "kind", "who", "reason", "started_at")
     facts = {name: request[name] for name in names}
     since = store.now().isoformat()
-    store.write_json(_file(request), {**facts, "step": step, "since": since, **store.process()})
+    store.write_json(file_of(request), {**facts, "step": step, "since": since, **store.process()})
+
+
+def is_forgotten(note: Facts) -> bool:
+    began = datetime.fromisoformat(note["since"])
+    return not note["is_alive"] and (store.now() - began).total_seconds() > FORGOTTEN_S
 
 
 def clear(request: Facts) -> None:
-    _file(request).unlink(missing_ok=True)
+    file_of(request).unlink(missing_ok=True)
 
 
 def found() -> list[Facts]:

@@ -8,6 +8,7 @@ import os
 from datetime import time
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,6 +46,10 @@ class Settings(BaseSettings):
     fetch_timeout_s: float = 60.0
     fetch_backoff_s: float = Field(1.0, description="first pause between retries; doubles")
     lock_timeout_s: float = Field(120.0, description="how long publish waits for another publish")
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    keep_builds: int = Field(2, ge=1, description="builds that prune keeps, besides those in use")
+    keep_releases: int = Field(30, ge=1, description="releases of each audience that it keeps")
 
     @property
     def feeds_file(self) -> Path:

@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from pipeline.settings import settings
 
 PRIVATE, PUBLISHED_FILE = 0o700, 0o444
 RESTRICTED = ("landing", "accepted", "quarantine", "verdicts", "ledger", "rules", "builds", "work")
+HIDDEN = re.compile(r"\..+\.[0-9a-f]{32}")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
@@ -47,18 +48,13 @@ def home() -> Path:
 
 def _check_disk(root: Path) -> None:
     """Fail now and clearly, not at the first publish, on a disk without POSIX semantics."""
-    probe = root / f".probe-{uuid.uuid4().hex}"
     try:
-        probe.mkdir()
-        write_atomic(probe / "file", b"x")
-        for _ in range(2):
-            switch_link(probe / "link", probe / "file")
-        with (probe / "file").open("rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with half_made(root / "probe") as probe:
+            write_atomic(probe / "file", b"x")  # under a lock, as all that is written
+            for _ in range(2):
+                switch_link(probe / "link", probe / "file")
     except OSError as error:
         raise Problem("disk_unfit", path=root, error=error) from error
-    finally:
-        shutil.rmtree(probe, ignore_errors=True)
 
 
 def safe_name(name: str) -> str:
@@ -73,8 +69,9 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
 
-def parse_stamp(text: str) -> datetime:
-    return datetime.strptime(text, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
+def parse_stamp(name: str) -> datetime:
+    """The moment that a name begins with."""
+    return datetime.strptime(name.split("-")[0], "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -90,16 +87,91 @@ def fsync(path: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def half_made(final: Path, make: Callable[[Path], Any] = Path.mkdir) -> Iterator[Path]:
+    """A file or folder beside `final` under a hidden name, gone afterwards unless it was renamed.
+
+    It is locked while its maker lives, and the kernel frees the lock of a dead one: so
+    `remove_abandoned` knows what nobody will finish, of other hosts and containers too.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        beside = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
+        make(beside)
+        try:
+            handle = os.open(beside, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if beside.exists():  # it may have been taken for abandoned before it was locked
+            break
+        os.close(handle)
+    try:
+        yield beside
+    finally:
+        discard(beside)
+        os.close(handle)
+
+
+def discard(path: Path) -> None:
+    """Remove what has no final name."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Take away what has its final name, whole; a killed process leaves it under a hidden one."""
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    path.rename(beside)
+    fsync(path.parent)
+    discard(beside)
+
+
+def hidden_under(root: Path) -> Iterator[Path]:
+    """Everything under hidden names, as `half_made`, `remove` and `switch_link` give them."""
+    for folder, folders, files in os.walk(root):
+        hidden = [name for name in (*folders, *files) if HIDDEN.fullmatch(name)]
+        yield from (Path(folder) / name for name in sorted(hidden))
+        folders[:] = [name for name in folders if name not in hidden]
+
+
+@contextmanager
+def abandoned(beside: Path) -> Iterator[bool]:
+    """Whether the maker of something hidden is dead. Links are made under the one lock only: who
+    asks must hold that."""
+    if beside.is_symlink():
+        yield True
+        return
+    try:
+        handle = os.open(beside, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        yield _is_taken(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_taken(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file that is either whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with beside.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    beside.rename(path)
-    fsync(path.parent)
+    with half_made(path, Path.touch) as beside:
+        with beside.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        beside.rename(path)
+        fsync(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -118,10 +190,8 @@ def new_directory(final: Path, mode: int = PRIVATE) -> Iterator[Path]:
     If another process made `final` meanwhile, its copy stays and ours is dropped: names say what
     a thing was made from, so both hold the same.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
-    beside = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
-    beside.mkdir(mode=PRIVATE)
-    try:
+    with half_made(final) as beside:
+        beside.chmod(PRIVATE)
         yield beside
         for file in beside.rglob("*"):
             fsync(file)
@@ -134,8 +204,6 @@ def new_directory(final: Path, mode: int = PRIVATE) -> Iterator[Path]:
                 if not final.exists():
                     raise
         fsync(final.parent)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def switch_link(link: Path, target: Path) -> None:
@@ -187,6 +255,21 @@ def lock(purpose: str, run_id: str) -> Iterator[None]:
         handle.write(json.dumps({**process(), "run": run_id, "for": purpose}))
         handle.flush()
         yield
+
+
+@contextmanager
+def in_use() -> Iterator[None]:
+    """While a step works with builds, downloads and verdicts, prune leaves them all."""
+    with (home() / "work" / "steps.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def unused() -> Iterator[bool]:
+    """Whether no step works; then none begins before this ends."""
+    with (home() / "work" / "steps.lock").open("a") as handle:
+        yield _is_taken(handle.fileno())
 
 
 def lock_holder() -> dict[str, Any] | None:
@@ -247,7 +330,7 @@ class Landing:
 
     @property
     def landed_at(self) -> datetime:
-        return parse_stamp(self.delivery_id.split("/")[2].split("-")[0])
+        return parse_stamp(self.delivery_id.split("/")[2])
 
 
 def landing(delivery_id: str) -> Landing:

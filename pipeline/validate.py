@@ -1,12 +1,7 @@
 """Validate: every delivery gets one verdict under the present rules, every record one fate."""
 
 import hashlib
-import shutil
-import time
-import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
@@ -110,7 +105,8 @@ def _judge(waiting: list[Landing]) -> dict[str, Verdict]:
         for number, landing in enumerate(waiting)
     ]
     database = "batch.duckdb"
-    with _work_folder() as folder, duck.connect(folder / database) as con:
+    work = store.half_made(store.home() / "work" / "validate")
+    with work as folder, duck.connect(folder / database) as con:
         stats = judging.judge(con, folder / database, cases)
         verdicts = [_refuse(case) for case in cases if case.number not in stats]
         sound = [case for case in cases if case.number in stats]
@@ -119,21 +115,6 @@ def _judge(waiting: list[Landing]) -> dict[str, Verdict]:
             done = pool.map(_conclude, cursors, sound, [stats[case.number] for case in sound])
             verdicts += done
     return {verdict["delivery_id"]: verdict for verdict in verdicts}
-
-
-@contextmanager
-def _work_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards; what a killed call left behind goes after a day."""
-    root = store.home() / "work"
-    for old in root.glob("validate-*"):
-        if time.time() - old.stat().st_mtime > 86_400:
-            shutil.rmtree(old, ignore_errors=True)
-    folder = root / f"validate-{uuid.uuid4().hex}"
-    folder.mkdir(mode=store.PRIVATE)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _conclude(con: duck.Connection, case: Case, stat: dict[str, Any]) -> Verdict:

@@ -22,14 +22,14 @@ def release_at(moment: datetime) -> dict[str, Any]:
 def releases_at(moments: list[datetime]) -> list[dict[str, Any] | None]:
     """As release_at, for many moments at once; None where there is nothing to read."""
     kept = {release["release_id"]: release for release in releases.every("internal")}
-    switched = {(store.parse_stamp(name.split("-")[0]), name) for name in kept}
+    switched = {(store.parse_stamp(name), name) for name in kept}
     for entry in ledger.entries():
         done = entry.get("publish") or entry
         if entry["kind"] == "rollback":
-            switched.add((datetime.fromisoformat(entry["started_at"]), entry["release_id"]))
+            switched.add((store.parse_stamp(entry["run_id"]), entry["release_id"]))
         elif entry["kind"] != "public" and done.get("published"):
             # Of a release that is no longer kept, the ledger still knows.
-            switched.add((store.parse_stamp(done["release_id"].split("-")[0]), done["release_id"]))
+            switched.add((store.parse_stamp(done["release_id"]), done["release_id"]))
     seen = [max((pair for pair in switched if pair[0] <= one), default=None) for one in moments]
     return [kept.get(pair[1]) if pair else None for pair in seen]
 
