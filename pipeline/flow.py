@@ -46,21 +46,21 @@ from pipeline.settings import airflow_connection, settings
 
 Facts = dict[str, Any]
 Lookup = Callable[[str], str | None]
-IDLE = ("unchanged", "missing", "failed")  # states of a source that leave a run nothing to do
 
 
 def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
     """Every step, one after the other; the report of `conclude`. What the CLI does."""
     done: list[Facts] = []
     try:
-        tell("1/4 extract")
-        done.append(extract(request))
-        tell("2/4 validate")
-        done.append(validate(request, done[-1]))
-        tell("3/4 build")
-        done.append(build(request, done[-1]))
-        tell("4/4 publish")
-        done.append(publish(request, done[-1]))
+        with noting(request):
+            tell("1/4 extract")
+            done.append(extract(request))
+            tell("2/4 validate")
+            done.append(validate(request, done[-1]))
+            tell("3/4 build")
+            done.append(build(request, done[-1]))
+            tell("4/4 publish")
+            done.append(publish(request, done[-1]))
     except Problem:  # its step has noted it; conclude tells it
         pass
     except Exception:  # a full disk, say: the ledger knows of the run all the same
@@ -70,12 +70,24 @@ def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
 
 
 def request_nightly(
-    run_after: datetime, months_back: int | None = None, newest: str | None = None, who: str = ""
+    run_after: datetime,
+    months_back: int | None = None,
+    newest: str | None = None,
+    who: str = "",
+    accept: str | None = None,
+    reason: str | None = None,
 ) -> Facts:
-    """What a nightly run pulls: the newest expected month and the ones before it, every feed."""
+    """What a nightly run pulls: the newest expected month and the ones before it, every feed.
+
+    `accept` "movement" publishes what only that would stop, for a reason. Raises Problem.
+    """
+    reason = (reason or "").strip()
+    if accept and len(reason) < 3:
+        raise Problem("no_reason")
     back = settings().months_back if months_back is None else months_back
     months = periods.due_months(run_after, back, newest)
-    return _request("nightly", months, None, who or "schedule", "nightly run", force=False)
+    why = reason or "nightly run"
+    return _request("nightly", months, None, who or "schedule", why, force=False, accept=accept)
 
 
 def request_backfill(
@@ -86,12 +98,16 @@ def request_backfill(
     run_after: datetime,
     force: bool = False,
     who: str = "",
+    accept: str | None = None,
 ) -> Facts:
     """What a backfill pulls: a range of months as one build. Raises Problem on bad input."""
     if len(reason.strip()) < 3:
         raise Problem("no_reason")
     months = periods.checked_range(first, last, run_after)
-    return _request("backfill", months, feed, who or "operator", reason.strip(), force)
+    earliest = min(one.first_month for one in feeds.chosen(feed))
+    if months[0] < earliest:
+        raise Problem("before_feed", value=str(months[0]), first=str(earliest))
+    return _request("backfill", months, feed, who or "operator", reason.strip(), force, accept)
 
 
 def request_resubmit(file: Path, reason: str, who: str = "") -> Facts:
@@ -103,7 +119,13 @@ def request_resubmit(file: Path, reason: str, who: str = "") -> Facts:
 
 
 def _request(
-    kind: str, months: list[periods.Month], feed: str | None, who: str, reason: str, force: bool
+    kind: str,
+    months: list[periods.Month],
+    feed: str | None,
+    who: str,
+    reason: str,
+    force: bool,
+    accept: str | None = None,
 ) -> Facts:
     return {
         "run_id": ledger.new_run_id(kind),
@@ -113,6 +135,7 @@ def _request(
         "months": [str(month) for month in months],
         "feeds": [chosen.name for chosen in feeds.chosen(feed)],
         "force": force,
+        "accept": accept,
         "started_at": store.now().isoformat(),
     }
 
@@ -134,7 +157,7 @@ def _secrets(due: list[tuple[feeds.Feed, feeds.Slice]], lookup: Lookup) -> dict[
     return {name: SecretStr(text) for name, text in found.items() if text}
 
 
-def plan(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
+def found(request: Facts, lookup: Lookup = airflow_connection) -> list[Facts]:
     """What a run would find at the sources, slice by slice; nothing is fetched or written."""
     rows = []
     secrets = _secrets(due := _due(request), lookup)
@@ -142,16 +165,14 @@ def plan(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
         known = store.landings(feed.name, part.code)
         try:
             secret = secrets.get(feed.connection)
-            found = list(extracting.probe(feed, part, known, request["force"], secret))
+            offers = list(extracting.probe(feed, part, known, request["force"], secret))
         except Problem as problem:  # one office that can't be reached hides nobody else
-            found = [("failed", problem.text("en"))]
+            offers = [("failed", problem.text("en"))]
         rows += [
             {"feed": feed.name, "slice": part.code, "state": state, "source": source}
-            for state, source in found
+            for state, source in offers
         ]
-    waiting = [one.delivery_id for one in _all_landings() if validating.verdict_of(one) is None]
-    work = bool(waiting) or any(row["state"] not in IDLE for row in rows)
-    return {"rows": rows, "waiting": waiting, "work": work}
+    return rows
 
 
 def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
@@ -161,9 +182,11 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
     their source, days since their last month ended (None when open), when they last landed.
     """
     running.mark(request, "extract")
-    if request["kind"] == "resubmit":
-        with noting(request):
-            return _resubmit(request)
+    with noting(request):
+        return _resubmit(request) if request["kind"] == "resubmit" else _extract(request, lookup)
+
+
+def _extract(request: Facts, lookup: Lookup) -> Facts:
     secrets = _secrets(due := _due(request), lookup)
     today = store.now().astimezone(seeds.time_zone()).date()
 
@@ -191,6 +214,7 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
             "missing": [gone] if fetched.missing and is_due else [],
         }
 
+    # Cancelled, it starts no other slice, and those in flight land whole.
     with ThreadPoolExecutor(settings().fetch_threads) as pool:
         results = list(pool.map(lambda pair: one(*pair), due))
     return {
@@ -229,15 +253,26 @@ def _all_landings() -> list[store.Landing]:
     return [landing for name in feeds.load_feeds() for landing in store.landings(name)]
 
 
+def waiting() -> list[store.Landing]:
+    """Landings without a verdict under the present rules."""
+    return [one for one in _all_landings() if validating.verdict_of(one) is None]
+
+
+def would_build() -> str | None:
+    """The id of the build of what has landed, once nothing waits; None when nothing has."""
+    verdicts = rejections.applied(validating.validate(_all_landings()))
+    return builds.fingerprint(verdicts)["build_id"] if verdicts else None
+
+
 def validate(request: Facts, extracted: Facts) -> Facts:
     """Give every landing a verdict under the present rules, those a killed run left behind too."""
     running.mark(request, "validate")
     landings = _all_landings()
-    waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
+    unjudged = {one.delivery_id for one in waiting()}
     with noting(request):
         bounds.check_names({name: feed.offices for name, feed in feeds.load_feeds().items()})
         verdicts = validating.validate(landings)
-    fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
+    fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in unjudged]
     return {
         "validated": len(fresh),
         "records": sum(verdict["records"] for verdict in fresh),
@@ -324,15 +359,13 @@ def publish(request: Facts, built: Facts) -> Facts:
     """Publish the build for the office. If a newer landing got there first, build once more."""
     running.mark(request, "publish")
     with noting(request):
-        before = releases.current("internal")
+        before, build_id = releases.current("internal"), built["build_id"]
         try:
-            release = publishing.publish("internal", builds.find(built["build_id"]), request)
+            release = _publish(request, build_id)
         except Problem as problem:
             if problem.code != "stale_build":
                 raise
-            release = publishing.publish(
-                "internal", builds.find(_build(request)["build_id"]), request
-            )
+            release = _publish(request, _build(request)["build_id"])
     known = before["trouble"] if before else []
     return {
         "release_id": release["release_id"],
@@ -342,4 +375,10 @@ def publish(request: Facts, built: Facts) -> Facts:
         "newly_wrong": [line for line in release["trouble"] if line not in known],
         "still_wrong": [line for line in release["trouble"] if line in known],
         "moved": release.get("moved", {}) if release["published"] else {},
+        "accepted": release.get("accepted", {}) if release["published"] else {},
+        "is_synthetic": release["is_synthetic"],
     }
+
+
+def _publish(request: Facts, build_id: str) -> Facts:
+    return publishing.publish("internal", builds.find(build_id), request, request["accept"])
