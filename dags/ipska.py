@@ -1,4 +1,4 @@
-"""Both DAGs, the nightly run and the backfill: the steps of pipeline/flow.py, one task each."""
+"""The DAGs: the nightly run and the backfill, the steps of pipeline/flow.py, and the deadline."""
 
 # mypy: disable-error-code="untyped-decorator"
 # (Airflow is skipped by mypy; the functions themselves are checked.)
@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
+    Asset,
     CronTriggerTimetable,
     ExceptionRetryPolicy,
     Param,
@@ -17,9 +18,11 @@ from airflow.sdk import (
     dag,
     task,
 )
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 Facts = dict[str, Any]
+# What the office reads: a DAG with schedule=RELEASE runs after each release.
+RELEASE = Asset("ipska_release", uri="x-ipska://release/internal")
 
 
 def connection(name: str) -> str | None:
@@ -43,6 +46,8 @@ def request_nightly(params: Facts, dag_run: Any) -> Facts:
         params["months_back"],
         params["newest"],
         dag_run.triggering_user_name or "",
+        params["accept"],
+        params["reason"],
     )
 
 
@@ -59,17 +64,18 @@ def request_backfill(params: Facts, dag_run: Any) -> Facts:
         dag_run.run_after,
         params["force"],
         dag_run.triggering_user_name or "",
+        params["accept"],
     )
 
 
 @task.short_circuit
 def dry_run(request: Facts, params: Facts) -> bool:
-    """Print what would be pulled; a dry run ends here."""
-    from pipeline import flow
+    """Try it in a temporary folder and print what would come of it; a dry run ends here."""
+    from pipeline import plan
 
     if params["dry_run"]:
-        for row in flow.plan(request, connection)["rows"]:
-            print(f"{row['slice']}  {row['state']:9}  {row['source']}")
+        found = plan.made(request, connection)
+        print(plan.text(found, "id"), plan.text(found, "en"), sep="\n\n")
     return not params["dry_run"]
 
 
@@ -111,6 +117,25 @@ def publish(request: Facts, built: Facts) -> Facts:
     return flow.publish(request, built)
 
 
+@task(outlets=[RELEASE])
+def announce(published: Facts, outlet_events: Any = None) -> None:
+    """Tell other DAGs of the new release; skipped when there is none."""
+    if not published["published"]:
+        raise AirflowSkipException("no new release / tidak ada rilis baru")
+    names = ("release_id", "build_id", "is_synthetic")
+    outlet_events[RELEASE].extra = {name: published[name] for name in names}
+
+
+@task
+def check_deadline() -> None:
+    """Tell, once, when no night has ended well by the deadline; red then."""
+    from pipeline import outcome
+
+    if told := outcome.deadline(connection):
+        print(told["text_id"], told["text_en"], sep="\n\n")
+        raise AirflowFailException("deadline missed / tenggat terlewat")
+
+
 @task(multiple_outputs=False, trigger_rule=TriggerRule.ALL_DONE)
 def conclude(
     request: Facts | None,
@@ -135,6 +160,15 @@ def conclude(
 
 
 MONTH = {"pattern": r"^\d{4}-(0[1-9]|1[0-2])$"}
+
+ACCEPT = Param(
+    None,
+    type=["null", "string"],
+    enum=[None, "movement"],
+    title="Accept / Terima",
+    description="movement: publish although it moves too far from the current release. / "
+    "movement: terbitkan walau bergeser terlalu jauh dari rilis sekarang.",
+)
 
 COMMON: Facts = {
     # A manual run dated before start_date "succeeds" with no task run.
@@ -165,6 +199,14 @@ COMMON: Facts = {
             title="Months before it / Bulan sebelumnya",
             description="Empty: IPSKA_MONTHS_BACK. / Kosong: IPSKA_MONTHS_BACK.",
         ),
+        "accept": ACCEPT,
+        "reason": Param(
+            None,
+            type=["null", "string"],
+            title="Reason / Alasan",
+            description="Required with Accept; stands in the ledger for ever. / "
+            "Wajib bila Terima diisi; tercatat selamanya di buku besar.",
+        ),
     },
     **COMMON,
 )
@@ -185,6 +227,7 @@ def nightly() -> None:
     validated = validate(request, extracted)
     built = build(request, validated)
     published = publish(request, built)
+    announce(published)
     conclude(request, extracted, validated, built, published)
 
 
@@ -221,7 +264,8 @@ def nightly() -> None:
             True,
             type="boolean",
             title="Dry run / Uji coba",
-            description="Only print what would be pulled. / Hanya mencetak apa yang akan ditarik.",
+            description="Only try it and print what would come of it. / "
+            "Hanya mencoba dan mencetak apa yang akan terjadi.",
         ),
         "force": Param(
             False,
@@ -230,27 +274,51 @@ def nightly() -> None:
             description="Take again what was refused, an older extract too. / "
             "Terima lagi yang pernah ditolak, juga data yang ditarik lebih lama.",
         ),
+        "accept": ACCEPT,
     },
     **COMMON,
 )
 def backfill() -> None:
     """
-    **en** Pulls a range of months again, as one run and one build. A dry run (so it is set) only
-    prints what would be pulled. Airflow's own backfill is not supported: it makes one run per
-    date.
+    **en** Pulls a range of months again, as one run and one build. A dry run (so it is set) tries
+    it in a temporary folder and prints what would come of it: deliveries, verdicts, ranks. To
+    cancel, mark the task *extract* as failed: what has landed stays, nothing is published, and the
+    same started again goes on from there. Airflow's own backfill is not supported: it makes one
+    run per date.
 
     **id** Menarik ulang satu rentang bulan sebagai satu proses dan satu hasil bangun. Uji coba
-    (pengaturan bawaan) hanya mencetak apa yang akan ditarik. *Backfill* bawaan Airflow tidak
-    didukung: satu proses per tanggal.
+    (pengaturan bawaan) mencobanya di folder sementara dan mencetak apa yang akan terjadi: kiriman,
+    keputusan, peringkat. Untuk membatalkan, tandai tugas *extract* sebagai gagal: yang sudah
+    diterima tetap, tidak ada yang diterbitkan, dan proses yang sama melanjutkan dari situ.
+    *Backfill* bawaan Airflow tidak didukung: satu proses per tanggal.
     """
     request = request_backfill()
     extracted = extract(request)
     validated = validate(request, extracted)
     built = build(request, validated)
     published = publish(request, built)
+    announce(published)
     dry_run(request) >> extracted
     conclude(request, extracted, validated, built, published)
 
 
+@dag(
+    dag_id="ipska_deadline", schedule=CronTriggerTimetable("5 6 * * *", timezone="Asia/Jakarta"),
+    **COMMON,
+)  # fmt: skip
+def deadline() -> None:
+    """
+    **en** Five minutes after the deadline (IPSKA_DEADLINE, 06:00; who changes that changes this
+    schedule too): red, with one message, when no night has ended well since the evening before,
+    because it hangs or never started. A night that failed has told so itself.
+
+    **id** Lima menit setelah tenggat (IPSKA_DEADLINE, 06.00; bila diubah, ubah jadwal ini juga):
+    merah, dengan satu pesan, bila sejak malam sebelumnya tidak ada proses malam yang selesai baik
+    karena macet atau tidak pernah mulai. Proses yang gagal sudah menyampaikannya sendiri.
+    """
+    check_deadline()
+
+
 nightly()
 backfill()
+deadline()

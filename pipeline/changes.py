@@ -59,6 +59,17 @@ def _compare(con: duck.Connection) -> None:
     con.execute(f"INSERT INTO change_explained {_sql('explained')}")
 
 
+def between(
+    name: str, build: Path, release: Path, facts: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Rows of change/<name>.sql: `slice`, `rank` or `period`, in which a build differs from the
+    ekspor.duckdb of a release."""
+    with duck.connect() as con:
+        _attach(con, "build", build)
+        _attach(con, "release", release)
+        return duck.rows(con, _sql(name), facts)
+
+
 def _sql(name: str) -> str:
     return (files("pipeline") / "change" / f"{name}.sql").read_text("utf-8")
 

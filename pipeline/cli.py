@@ -30,12 +30,14 @@ from pipeline import (
     status_cli,
     store,
 )
+from pipeline import plan as planning
 from pipeline import verify as verifying
 from pipeline.messages import Problem, shown
 from pipeline.periods import Month
 from pipeline.printing import Json, err, out, print_json, print_table
 
-USAGE = {"bad_month", "bad_range", "future_month", "unknown_feed", "no_reason", "unsafe_name"}
+USAGE = {"bad_month", "bad_range", "future_month", "unknown_feed", "no_reason", "unsafe_name",
+         "before_feed"}  # fmt: skip
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(quarantine_cli.app, name="quarantine")
@@ -47,12 +49,22 @@ app.command()(status_cli.status)
 app.command(name="prune")(prune_cli.command)
 app.command(name="revisions")(ranking_cli.revise)
 app.command(name="explain")(ranking_cli.explain_region)
-Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
-Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default: all")]
 
 
 class Accept(StrEnum):
     movement = "movement"
+
+
+Accepted = Annotated[
+    Accept | None, typer.Option("--accept", help="publish it although it moves too far")
+]
+First = Annotated[str | None, typer.Option("--from", help="a backfill: first month, YYYY-MM")]
+Last = Annotated[str | None, typer.Option("--to", help="its last month")]
+Reason = Annotated[str, typer.Option(help="why; stands in the ledger for ever")]
+Force = Annotated[
+    bool, typer.Option(help="also accept a delivery that states an earlier extract time")
+]
+Feed = Annotated[str | None, typer.Option(help="one feed of feeds.toml; default: all")]
 
 
 def main() -> None:
@@ -95,10 +107,13 @@ def _finish(entry: dict[str, Any], as_json: bool) -> None:
 def run(
     newest: Annotated[str | None, typer.Option(help="newest month, YYYY-MM")] = None,
     months_back: Annotated[int | None, typer.Option(help="months before it")] = None,
+    accept: Accepted = None,
+    reason: Annotated[str, typer.Option(help="why, with --accept")] = "",
     as_json: Json = False,
 ) -> None:
     """Do what the nightly run does: pull what is due, validate, build, publish."""
-    request = flow.request_nightly(store.now(), months_back, newest, ledger.operator())
+    who = ledger.operator()
+    request = flow.request_nightly(store.now(), months_back, newest, who, accept, reason)
     _finish(flow.run(request, tell=err.print), as_json)
 
 
@@ -108,14 +123,13 @@ def backfill(
     last: Annotated[str, typer.Option("--to", help="last month, YYYY-MM")],
     reason: Reason,
     feed: Feed = None,
-    force: Annotated[
-        bool, typer.Option(help="also accept a delivery that states an earlier extract time")
-    ] = False,
+    force: Force = False,
+    accept: Accepted = None,
     as_json: Json = False,
 ) -> None:
-    """Pull a range of months again, as one build."""
+    """Pull a range of months again, as one build; started again, it goes on where it stopped."""
     who = ledger.operator()
-    request = flow.request_backfill(first, last, feed, reason, store.now(), force, who)
+    request = flow.request_backfill(first, last, feed, reason, store.now(), force, who, accept)
     _finish(flow.run(request, tell=err.print), as_json)
 
 
@@ -134,17 +148,30 @@ def resubmit(
 def plan(
     newest: Annotated[str | None, typer.Option(help="newest month, YYYY-MM")] = None,
     months_back: Annotated[int | None, typer.Option(help="months before it")] = None,
+    first: First = None,
+    last: Last = None,
+    feed: Feed = None,
+    force: Force = False,
+    accept: Accepted = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a run would find; nothing is fetched or written. Exit 4 when there is work."""
-    found = flow.plan(flow.request_nightly(store.now(), months_back, newest))
+    """Say what a run, or with --from and --to a backfill, would do: deliveries, verdicts, ranks.
+
+    It is tried in a temporary folder; the data root stays as it is. Exit 4 when there is work.
+    """
+    if first and last:
+        request = flow.request_backfill(
+            first, last, feed, "plan", store.now(), force, ledger.operator(), accept
+        )
+    elif first or last or feed or force:
+        raise typer.BadParameter("a backfill has --from and --to; --feed and --force need them")
+    else:
+        request = flow.request_nightly(store.now(), months_back, newest, "", accept, "plan")
+    found = planning.made(request)
     if as_json:
         print_json(found)
     else:
-        busy = [row for row in found["rows"] if row["state"] != "unchanged"]
-        print_table("rencana / plan", busy, ["feed", "slice", "state", "source"])
-        out.print(f"{len(found['rows']) - len(busy)} unchanged; "
-                  f"{len(found['waiting'])} landed and not yet validated")  # fmt: skip
+        out.print(planning.text(found, "id"), "", planning.text(found, "en"), sep="\n")
     raise typer.Exit(4 if found["work"] else 0)
 
 
@@ -183,9 +210,7 @@ def release(
     build_id: Annotated[
         str | None, typer.Argument(metavar="BUILD", help="publish this build for the office")
     ] = None,
-    accept: Annotated[
-        Accept | None, typer.Option(help="publish it although it moves too far from the current")
-    ] = None,
+    accept: Accepted = None,
     public: Annotated[bool, typer.Option("--public", help="make the current one public")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="end the hold of a rollback")] = False,
     reason: Reason = "",

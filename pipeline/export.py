@@ -69,10 +69,11 @@ def write_database(
 
 def _write_release(con: duck.Connection, release: dict[str, Any]) -> None:
     facts = {name: value for name, value in release.items() if not isinstance(value, list | dict)}
-    selects = [
-        f"?::TIMESTAMPTZ AT TIME ZONE 'UTC' AS {name}" if name in TIMESTAMPS else f"? AS {name}"
-        for name in facts
-    ]
+    selects = [  # a NULL has a type too
+        f"?::TIMESTAMPTZ AT TIME ZONE 'UTC' AS {name}" if name in TIMESTAMPS
+        else f"?::{'BOOLEAN' if isinstance(value, bool) else 'VARCHAR'} AS {name}"
+        for name, value in facts.items()
+    ]  # fmt: skip
     con.execute(
         f"CREATE TABLE out.meta.release AS SELECT {', '.join(selects)}", list(facts.values())
     )

@@ -43,12 +43,11 @@ from pipeline import (
     validate as validating,
 )
 from pipeline.messages import Problem
-from pipeline.outcome import conclude, step
+from pipeline.outcome import conclude, noting, step
 from pipeline.settings import airflow_connection, settings
 
 Facts = dict[str, Any]
 Lookup = Callable[[str], str | None]
-IDLE = ("unchanged", "missing", "failed")  # states of a source that leave a run nothing to do
 
 
 def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
@@ -56,14 +55,15 @@ def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
     done: list[Facts] = []
     problem: Problem | None = None
     try:
-        tell("1/4 extract")
-        done.append(extract(request))
-        tell("2/4 validate")
-        done.append(validate(request, done[-1]))
-        tell("3/4 build")
-        done.append(build(request, done[-1]))
-        tell("4/4 publish")
-        done.append(publish(request, done[-1]))
+        with noting(request):
+            tell("1/4 extract")
+            done.append(extract(request))
+            tell("2/4 validate")
+            done.append(validate(request, done[-1]))
+            tell("3/4 build")
+            done.append(build(request, done[-1]))
+            tell("4/4 publish")
+            done.append(publish(request, done[-1]))
     except Problem as known:  # its step has noted it; conclude tells it
         problem = known
     except Exception:  # the ledger knows of the run all the same
@@ -76,12 +76,24 @@ def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
 
 
 def request_nightly(
-    run_after: datetime, months_back: int | None = None, newest: str | None = None, who: str = ""
+    run_after: datetime,
+    months_back: int | None = None,
+    newest: str | None = None,
+    who: str = "",
+    accept: str | None = None,
+    reason: str | None = None,
 ) -> Facts:
-    """What a nightly run pulls: the newest expected month and the ones before it, every feed."""
+    """What a nightly run pulls: the newest expected month and the ones before it, every feed.
+
+    `accept` "movement" publishes what only that would stop, for a reason. Raises Problem.
+    """
+    reason = (reason or "").strip()
+    if accept and len(reason) < 3:
+        raise Problem("no_reason")
     back = settings().months_back if months_back is None else months_back
     months = periods.due_months(run_after, back, newest)
-    return _request("nightly", months, None, who or "schedule", "nightly run", force=False)
+    why = reason or "nightly run"
+    return _request("nightly", months, None, who or "schedule", why, force=False, accept=accept)
 
 
 def request_backfill(
@@ -92,12 +104,16 @@ def request_backfill(
     run_after: datetime,
     force: bool = False,
     who: str = "",
+    accept: str | None = None,
 ) -> Facts:
     """What a backfill pulls: a range of months as one build. Raises Problem on bad input."""
     if len(reason.strip()) < 3:
         raise Problem("no_reason")
     months = periods.checked_range(first, last, run_after)
-    return _request("backfill", months, feed, who or "operator", reason.strip(), force)
+    earliest = min(one.first_month for one in feeds.chosen(feed))
+    if months[0] < earliest:
+        raise Problem("before_feed", value=str(months[0]), first=str(earliest))
+    return _request("backfill", months, feed, who or "operator", reason.strip(), force, accept)
 
 
 def request_resubmit(file: Path, reason: str, who: str = "") -> Facts:
@@ -109,7 +125,13 @@ def request_resubmit(file: Path, reason: str, who: str = "") -> Facts:
 
 
 def _request(
-    kind: str, months: list[periods.Month], feed: str | None, who: str, reason: str, force: bool
+    kind: str,
+    months: list[periods.Month],
+    feed: str | None,
+    who: str,
+    reason: str,
+    force: bool,
+    accept: str | None = None,
 ) -> Facts:
     return {
         "run_id": ledger.new_run_id(kind),
@@ -119,6 +141,7 @@ def _request(
         "months": [str(month) for month in months],
         "feeds": [chosen.name for chosen in feeds.chosen(feed)],
         "force": force,
+        "accept": accept,
         "started_at": store.now().isoformat(),
     }
 
@@ -140,7 +163,7 @@ def _secrets(due: list[tuple[feeds.Feed, feeds.Slice]], lookup: Lookup) -> dict[
     return {name: SecretStr(text) for name, text in found.items() if text}
 
 
-def plan(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
+def found(request: Facts, lookup: Lookup = airflow_connection) -> list[Facts]:
     """What a run would find at the sources, slice by slice; nothing is fetched or written."""
     rows = []
     secrets = _secrets(due := _due(request), lookup)
@@ -148,16 +171,14 @@ def plan(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
         known = store.landings(feed.name, part.code)
         try:
             secret = secrets.get(feed.connection)
-            found = list(extracting.probe(feed, part, known, request["force"], secret))
+            offers = list(extracting.probe(feed, part, known, request["force"], secret))
         except Problem as problem:  # one office that can't be reached hides nobody else
-            found = [("failed", problem.text("en"))]
+            offers = [("failed", problem.text("en"))]
         rows += [
             {"feed": feed.name, "slice": part.code, "state": state, "source": source}
-            for state, source in found
+            for state, source in offers
         ]
-    waiting = [one.delivery_id for one in _all_landings() if validating.verdict_of(one) is None]
-    work = bool(waiting) or any(row["state"] not in IDLE for row in rows)
-    return {"rows": rows, "waiting": waiting, "work": work}
+    return rows
 
 
 def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
@@ -203,6 +224,7 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
             "missing": [gone] if fetched.missing and is_due else [],
         }
 
+    # Cancelled, it starts no other slice, and those in flight land whole.
     with ThreadPoolExecutor(settings().fetch_threads) as pool:
         contexts = [log.context(feed=feed.name, slice=part.code) for feed, part in due]
         results = list(pool.map(lambda context, pair: context.run(one, *pair), contexts, due))
@@ -242,14 +264,25 @@ def _all_landings() -> list[store.Landing]:
     return [landing for name in feeds.load_feeds() for landing in store.landings(name)]
 
 
+def waiting() -> list[store.Landing]:
+    """Landings without a verdict under the present rules."""
+    return [one for one in _all_landings() if validating.verdict_of(one) is None]
+
+
+def would_build() -> str | None:
+    """The id of the build of what has landed, once nothing waits; None when nothing has."""
+    verdicts = rejections.applied(validating.validate(_all_landings()))
+    return builds.fingerprint(verdicts)["build_id"] if verdicts else None
+
+
 def validate(request: Facts, extracted: Facts) -> Facts:
     """Give every landing a verdict under the present rules, those a killed run left behind too."""
     with step(request, "validate"):
         landings = _all_landings()
-        waiting = {one.delivery_id for one in landings if validating.verdict_of(one) is None}
+        unjudged = {one.delivery_id for one in waiting()}
         bounds.check_names({name: feed.offices for name, feed in feeds.load_feeds().items()})
         verdicts = validating.validate(landings)
-        fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in waiting]
+        fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in unjudged]
         for verdict in fresh:
             level = logging.WARNING if verdict["verdict"] == "refused" else logging.INFO
             counts = {key: verdict[key] for key in ("verdict", "records", "quarantined_records")}
@@ -341,15 +374,13 @@ def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
 def publish(request: Facts, built: Facts) -> Facts:
     """Publish the build for the office. If a newer landing got there first, build once more."""
     with step(request, "publish"):
-        before = releases.current("internal")
+        before, build_id = releases.current("internal"), built["build_id"]
         try:
-            release = publishing.publish("internal", builds.find(built["build_id"]), request)
+            release = _publish(request, build_id)
         except Problem as problem:
             if problem.code not in ("stale_build", "no_build"):  # newer ones came, or prune did
                 raise
-            release = publishing.publish(
-                "internal", builds.find(_build(request)["build_id"]), request
-            )
+            release = _publish(request, _build(request)["build_id"])
         state = "published" if release["published"] else "published_before"
         log.event(state, release=release["release_id"], build=release["build_id"])
     known = before["trouble"] if before else []
@@ -361,4 +392,10 @@ def publish(request: Facts, built: Facts) -> Facts:
         "newly_wrong": [line for line in release["trouble"] if line not in known],
         "still_wrong": [line for line in release["trouble"] if line in known],
         "moved": release.get("moved", {}) if release["published"] else {},
+        "accepted": release.get("accepted", {}) if release["published"] else {},
+        "is_synthetic": release["is_synthetic"],
     }
+
+
+def _publish(request: Facts, build_id: str) -> Facts:
+    return publishing.publish("internal", builds.find(build_id), request, request["accept"])

@@ -11,6 +11,7 @@ from pipeline.settings import settings
 
 STATES = ("fresh", "stale", "incomplete", "refused", "missing")
 MONTHS = 6  # that a grid shows
+NIGHT = timedelta(hours=12)  # what ended earlier belongs to the night before
 Row = dict[str, Any]
 
 
@@ -89,7 +90,7 @@ def grid(rows: list[Row], months: int = MONTHS) -> list[Row]:
 
 
 def missed_deadline(now: datetime) -> datetime | None:
-    """The newest deadline, when no nightly run has ended well since the day before it.
+    """The newest deadline, when no nightly run has ended well since the evening before it.
 
     None when one has, or when there has never been one.
     """
@@ -97,9 +98,15 @@ def missed_deadline(now: datetime) -> datetime | None:
     due = datetime.combine(local.date(), settings().deadline, local.tzinfo)
     if due > local:
         due -= timedelta(days=1)
-    ends = [
-        datetime.fromisoformat(entry["finished_at"])
+    well = (0, 3)
+    ever = any(e["kind"] == "nightly" and e["exit_code"] in well for e in ledger.entries())
+    return due if ever and not {*well} & {*nights_since(due)} else None
+
+
+def nights_since(due: datetime) -> list[int]:
+    """The exit codes of the nightly runs that have ended since the evening before a deadline."""
+    return [
+        entry["exit_code"]
         for entry in ledger.entries()
-        if entry["kind"] == "nightly" and entry["exit_code"] in (0, 3)
+        if entry["kind"] == "nightly" and datetime.fromisoformat(entry["finished_at"]) > due - NIGHT
     ]
-    return due if ends and max(ends) <= due - timedelta(days=1) else None

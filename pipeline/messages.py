@@ -16,6 +16,11 @@ def catalogue() -> dict[str, dict[str, str]]:
     return tomllib.loads((Path(__file__).parent / "messages.toml").read_text("utf-8"))
 
 
+def texts(name: str) -> dict[str, dict[str, str]]:
+    """What a module says: language → key → text, of <name>.toml beside this file."""
+    return tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text("utf-8"))
+
+
 class Problem(Exception):
     """Something an operator must know, with what to do next. `code` is a key of messages.toml."""
 

@@ -64,8 +64,8 @@ def wrong(entry: Facts) -> list[str]:
         problem = entry["problem"] or {}
         found += [f"stopped {entry['failed_at']} {problem.get('code')}"]
         found += [f"moved {line}" for line in problem.get("moved", [])]
-    if entry.get("deadline_missed"):
-        found.append("deadline")
+    if due := entry.get("deadline_missed"):
+        found.append(f"deadline {due}")
     for kind in ("late", "stale"):
         found += [f"{kind} {one['feed']}/{one['slice']}" for one in entry.get(kind, [])]
     return sorted({*found})

@@ -10,7 +10,6 @@ from typing import Any
 
 from pipeline import (
     disk,
-    duck,
     feeds,
     freshness,
     ledger,
@@ -45,17 +44,34 @@ def step(request: Facts, name: str) -> Iterator[None]:
 
 @contextmanager
 def noting(request: Facts) -> Iterator[None]:
+    """Leave a Problem where `conclude` finds it: under Airflow that is another process.
+
+    What says that the disk is full or shut becomes a Problem, and a signal does: `cancelled`. That
+    one is noted at once: Airflow concludes the run while slices in flight still end.
+    """
+
+    def note(problem: Problem) -> None:
+        if _note(request).exists():  # by a step within the run
+            return
+        log.event("failed", logging.ERROR, code=problem.code, text=problem.text("en"))
+        with suppress(OSError):  # on a full disk
+            store.write_json(_note(request), problem.as_dict())
+
+    cancelled = Problem("cancelled")
     try:
-        yield
-    except (Problem, OSError, duck.Error) as error:
+        with running.cancellable(lambda: note(cancelled)):
+            yield
+    except BaseException as error:
+        if running.is_cancelled():
+            raise cancelled from error
         problem = error if isinstance(error, Problem) else disk.problem(error)
         if problem:
-            log.event("failed", logging.ERROR, code=problem.code, text=problem.text("en"))
-            with suppress(OSError):  # on a full disk
-                store.write_json(_note(request), problem.as_dict())
+            note(problem)
         if problem in (None, error):
             raise
         raise problem from error
+    if running.is_cancelled():
+        raise cancelled
 
 
 def _note(request: Facts) -> Path:
@@ -123,3 +139,26 @@ def unstarted(kind: str, lookup: Lookup = airflow_connection) -> Facts:
     with suppress(Problem), noting(request):
         feeds.load_feeds()
     return conclude(request, failed_at="request", lookup=lookup)
+
+
+def deadline(lookup: Lookup = airflow_connection) -> Facts | None:
+    """Tell, once, that no night ended well by the newest deadline; None when one did.
+
+    A night that failed has told so itself, and no message is sent then.
+    """
+    now = store.now()
+    if not (due := freshness.missed_deadline(now)):
+        return None
+    entry: Facts = {
+        **{"run_id": ledger.new_run_id("deadline"), "kind": "deadline", "who": "schedule"},
+        **{"reason": "", "months": [], "file": "–", "started_at": now.isoformat()},
+        **{"exit_code": 1, "deadline_missed": str(due), "running": running.found()},
+    }
+    ledger.record(entry)
+    told = {**dict.fromkeys(STEPS), "failed_at": None, "problem": None, **entry}
+    told |= {f"text_{language}": report.text(told, language) for language in ("en", "id")}
+    if not freshness.nights_since(due):
+        for failure in notify.tell(told, lookup):
+            told["text_en"] += f"\n{failure['en']}"
+            told["text_id"] += f"\n{failure['id']}"
+    return told

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import (
     builds,
+    changes,
     duck,
     export,
     ledger,
@@ -15,6 +16,7 @@ from pipeline import (
     public,
     quarantine,
     releases,
+    running,
     store,
     suites,
 )
@@ -22,6 +24,7 @@ from pipeline.builds import Build
 from pipeline.messages import Problem
 
 FROM_BUILD = ("newest_landed_at", "rules_sha", "code_sha", "duckdb_version", "is_synthetic")
+KEPT = 100  # changed slices that a release names
 Release = dict[str, Any]
 
 
@@ -59,6 +62,7 @@ def _publish(audience: str, build: Build, request: dict[str, Any], accept: str |
     if audience == "internal":
         # Public meta holds no person and no free text (METHOD.md).
         release |= {"published_by": request["who"], "reason": request["reason"]}
+        release |= _run(request, build, now)
         release |= {
             "trouble": build.facts["trouble"],
             "left_quarantine": _left(now, build),
@@ -73,8 +77,25 @@ def _publish(audience: str, build: Build, request: dict[str, Any], accept: str |
             if audience == "public":  # it was attacked beside another release than this last one
                 raise Problem("overtaken", build_id=build.build_id)
             _moved(build, releases.current(audience), accept)
+        running.past_cancelling()
         store.switch_link(releases.link(audience), final)
     return {**release, "published": True}
+
+
+def _run(request: dict[str, Any], build: Build, now: Release | None) -> Release:
+    """Which run made the release, what it asked for, and which slices have another delivery."""
+    months = request.get("months") or []
+    some: list[str] = []
+    if now:
+        before = releases.folder_of("internal", now["release_id"]) / releases.DATABASE
+        some = [row["slice"] for row in changes.between("slice", build.database, before)]
+    return {
+        "run_id": request["run_id"],
+        "run_kind": request["kind"],
+        "run_months": " – ".join(dict.fromkeys([*months[:1], *months[-1:]])) or None,
+        "run_feeds": ", ".join(request.get("feeds") or []) or None,
+        "changed_slices": ", ".join(some[:KEPT]) + f" … {len(some)}" * (len(some) > KEPT) or None,
+    }
 
 
 def _left(now: dict[str, Any] | None, build: Build) -> list[dict[str, Any]]:

@@ -7,83 +7,12 @@ from typing import Any
 from babel.numbers import format_decimal
 
 from pipeline import checks, duck, quarantine, releases
-from pipeline.messages import shown
+from pipeline.messages import shown, texts
 
 SHOWN_TROUBLE = 10
 SHOWN_SLICES = 5
 NUMBER = {"en": "en_US", "id": "id_ID"}
-WORDS: dict[str, dict[str, str]] = {
-    "en": {
-        "run": "Run {run_id} ({kind}), months {first} to {last}.",
-        "file": "Run {run_id} ({kind}): {file}.",
-        "received": "Received: {landed} new deliveries, {unchanged} unchanged, {missing} missing.",
-        "missing": "Missing, days since the month ended: {slices}.",
-        "late": "Past their limit, days late: {slices}.",
-        "stale": "An older delivery stands in, days since it came: {slices}.",
-        "deadline": "DEADLINE MISSED: the release was due at {due}.",
-        "failed": "Could not fetch {slice}: {text}",
-        "validated": "Validated: {validated} deliveries, {records} records.",
-        "correction": "Correction that does not fit, red from {red_on}: {text}",
-        "stopped": "FAILED at {step}; nothing was published, the current release stays. {text}",
-        "books": "Books of the release: {books}.",
-        "reasons": "Commonest reasons for quarantine: {reasons}.",
-        "warnings": "Warnings of suite {suite}: {rules}.",
-        "published": "Published internal release {release_id}.",
-        "unchanged": "Nothing new: the current release {release_id} stays.",
-        "newly": "Newly wrong ({count}):",
-        "still": "Known and unchanged trouble: {count}; see `ipska quarantine list`.",
-        "refused": "{slice}: refused ({id})",
-        "set_aside": "{slice}: {count} records set aside",
-        "synthetic": "SYNTHETIC DATA: these figures are made up.",
-        "where": "Database: {database}\nPage: {page}",
-        "checks": "What the checks found: {file}",
-        "moved": "Against the release before, {rule}:",
-        "next": "Next: ipska status · ipska rank --period-kind ytd --baseline years_3 · "
-        "ipska quarantine list · ipska quarantine list --unplaced",
-        "log": "See the log of that step.",
-        "left": "Left quarantine: {reasons}.",
-        "newer_delivery": "by a newer delivery",
-        "newer_version": "by a newer version of the certificate",
-        "resubmitted": "resubmitted",
-        "rules_changed": "by a changed rule or correction",
-        "feed_removed": "its feed was removed",
-    },
-    "id": {
-        "run": "Proses {run_id} ({kind}), bulan {first} sampai {last}.",
-        "file": "Proses {run_id} ({kind}): {file}.",
-        "received": "Diterima: {landed} kiriman baru, {unchanged} tetap, {missing} belum ada.",
-        "missing": "Belum ada, hari sejak bulannya berakhir: {slices}.",
-        "late": "Melewati batas, hari terlambat: {slices}.",
-        "stale": "Kiriman lama masih dipakai, hari sejak diterima: {slices}.",
-        "deadline": "TENGGAT TERLEWAT: rilis seharusnya ada pada {due}.",
-        "failed": "Gagal mengambil {slice}: {text}",
-        "validated": "Divalidasi: {validated} kiriman, {records} baris.",
-        "correction": "Koreksi yang tidak cocok, merah mulai {red_on}: {text}",
-        "stopped": "GAGAL pada {step}; tidak ada yang diterbitkan, rilis sekarang tetap. {text}",
-        "books": "Pembukuan rilis: {books}.",
-        "reasons": "Alasan karantina tersering: {reasons}.",
-        "warnings": "Peringatan rangkaian {suite}: {rules}.",
-        "published": "Rilis internal {release_id} diterbitkan.",
-        "unchanged": "Tidak ada yang baru: rilis sekarang {release_id} tetap.",
-        "newly": "Masalah baru ({count}):",
-        "still": "Masalah lama yang tidak berubah: {count}; lihat `ipska quarantine list`.",
-        "refused": "{slice}: ditolak ({id})",
-        "set_aside": "{slice}: {count} baris dikarantina",
-        "synthetic": "DATA SINTETIS: angka ini buatan.",
-        "where": "Basis data: {database}\nHalaman: {page}",
-        "checks": "Temuan pemeriksaan: {file}",
-        "moved": "Dibanding rilis sebelumnya, {rule}:",
-        "next": "Lanjut: ipska status · ipska rank --period-kind ytd --baseline years_3 · "
-        "ipska quarantine list · ipska quarantine list --unplaced",
-        "log": "Lihat log langkah itu.",
-        "left": "Keluar dari karantina: {reasons}.",
-        "newer_delivery": "karena kiriman yang lebih baru",
-        "newer_version": "karena versi SKA yang lebih baru",
-        "resubmitted": "dikirim kembali",
-        "rules_changed": "karena perubahan aturan atau koreksi",
-        "feed_removed": "sumbernya dihapus",
-    },
-}
+WORDS = texts("report")
 
 
 def text(entry: dict[str, Any], language: str) -> str:
@@ -111,22 +40,26 @@ def text(entry: dict[str, Any], language: str) -> str:
             lines.append(words[kind].format(slices=_some(list(dict.fromkeys(days)))))
     if entry.get("deadline_missed"):
         lines.append(words["deadline"].format(due=entry["deadline_missed"]))
+        lines += [words["running"].format(**one) for one in entry.get("running", [])]
     if entry["validate"]:
         lines.append(words["validated"].format(**entry["validate"]))
         for one in entry["validate"].get("corrections", []):
             lines.append(words["correction"].format(red_on=one["red_on"], text=one[language]))
     if entry["failed_at"]:
         why = entry["problem"][language] if entry["problem"] else words["log"]
-        lines.append(words["stopped"].format(step=entry["failed_at"], text=why))
-        lines += _listed((entry["problem"] or {}).get("moved", []))
+        problem = entry["problem"] or {}
+        key = "cancelled" if problem.get("code") == "cancelled" else "stopped"
+        lines.append(words[key].format(step=entry["failed_at"], text=why))
+        lines += _listed(problem.get("moved", []))
     if published := entry["publish"]:
         key = "published" if published["published"] else "unchanged"
         lines.append(words[key].format(**published))
         lines += release_lines(language)
         if gone := published["left_quarantine"]:
             lines.append(words["left"].format(reasons=_left(gone, language)))
-        for rule, moved in published.get("moved", {}).items():  # older entries have none
-            lines += [words["moved"].format(rule=rule), *_listed(moved)]
+        # Older entries have none.
+        for rule, moved in (published.get("accepted", {}) | published.get("moved", {})).items():
+            lines += [words["moved"].format(rule=words.get(rule, rule)), *_listed(moved)]
         if new := published["newly_wrong"]:
             lines.append(words["newly"].format(count=len(new)))
             lines += _listed([_trouble(line, language) for line in new])

@@ -1,6 +1,12 @@
-"""What is running: each step of a run leaves a note in work/, and the run's end takes it away."""
+"""What is running: each step of a run leaves a note in work/, and the run's end takes it away.
+
+And how it is cancelled: by a signal.
+"""
 
 import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +14,7 @@ from typing import Any
 from pipeline import store
 
 Facts = dict[str, Any]
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; Airflow's "mark failed"
 FORGOTTEN_S = 86_400  # the note of a dead process goes a day after its step began
 
 
@@ -44,3 +51,49 @@ def found() -> list[Facts]:
             note = store.read_json(path)
             notes.append({**note, "is_alive": store.is_alive(note)})
     return notes
+
+
+_before: dict[signal.Signals, Any] = {}
+_state = {"is_cancelled": False}
+
+
+@contextlib.contextmanager
+def cancellable(said: Callable[[], object]) -> Iterator[None]:
+    """A signal calls `said` and raises KeyboardInterrupt inside, whatever libraries make of that;
+    a second one does what it did before. Inside another such block, that one is in charge."""
+    if _before or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        _state["is_cancelled"] = True
+        _restore()
+        said()
+        raise KeyboardInterrupt
+
+    _state["is_cancelled"] = False
+    _before.update({number: signal.signal(number, stop) for number in SIGNALS})
+    try:
+        yield
+    finally:
+        _restore()
+        _before.clear()
+
+
+def _restore() -> None:
+    for number, handler in _before.items():
+        signal.signal(number, handler)
+
+
+def is_cancelled() -> bool:
+    """Whether a signal came in the present or the last `cancellable`."""
+    return _state["is_cancelled"]
+
+
+def past_cancelling() -> None:
+    """There is no way back from here: a signal that came is obeyed, one that comes is not."""
+    if _before:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if is_cancelled():
+            raise KeyboardInterrupt

@@ -5,6 +5,8 @@ that it is reviewed, hashed into every build and printed with every release.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import time
 from functools import cache
 from pathlib import Path
@@ -65,6 +67,21 @@ def environment_of(rules: Path) -> dict[str, str]:
     """The environment of a process that works under rules kept in rules/<sha>."""
     trees = {f"IPSKA_{name.upper()}": str(rules / name) for name in RULES}
     return {**os.environ, **trees}
+
+
+@contextmanager
+def working_in(home: Path) -> Iterator[None]:
+    """Work on another data root meanwhile; child processes too."""
+    before = os.environ.get("IPSKA_HOME")
+    os.environ["IPSKA_HOME"] = str(home)
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        del os.environ["IPSKA_HOME"]
+        if before is not None:
+            os.environ["IPSKA_HOME"] = before
+        settings.cache_clear()
 
 
 @cache

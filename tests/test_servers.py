@@ -526,7 +526,7 @@ def test_what_a_longer_slice_lacks(
     request = flow.request_nightly(store.now())
     found = flow.extract(request)
     assert found["missing"] == expected
-    assert [row["state"] for row in flow.plan(request)["rows"]] == ["missing"]
+    assert [row["state"] for row in flow.found(request)] == ["missing"]
     assert "BGR_all –" in flow.conclude(request, found)["text_id"] or covers == "year"
 
 
@@ -540,10 +540,10 @@ def test_a_feed_without_its_connection_fails_alone(
     request = flow.request_nightly(store.now(), 0, "2024-09")
     (failed,) = flow.extract(request)["failed"]
     assert (failed["slice"], failed["code"]) == ("BGR_2024-09", "no_connection")
-    assert [row["state"] for row in flow.plan(request)["rows"]] == ["failed"]
+    assert [row["state"] for row in flow.found(request)] == ["failed"]
     site.authorization = "Bearer t0ken"
     monkeypatch.setenv("AIRFLOW_CONN_KANTOR", "http://:t0ken@127.0.0.1")
-    assert [row["state"] for row in flow.plan(request)["rows"]] == ["new"]
+    assert [row["state"] for row in flow.found(request)] == ["new"]
     assert len(flow.extract(request)["landed"]) == 1
 
 
