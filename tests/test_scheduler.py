@@ -1,4 +1,4 @@
-"""The real scheduler: runs are asked for by REST and by the form, and end green or red as they must.
+"""The real scheduler: what is asked for by REST and by the form ends green or red as it must.
 
 Airflow is started as an operator does it (bin/airflow-up) and is gone after this module.
 """
