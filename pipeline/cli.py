@@ -17,6 +17,7 @@ from pipeline import (
     builds,
     delivery_cli,
     disk,
+    docs,
     duck,
     flow,
     layout_check,
@@ -35,6 +36,7 @@ from pipeline import verify as verifying
 from pipeline.messages import Problem, shown
 from pipeline.periods import Month
 from pipeline.printing import Json, err, out, print_json, print_table
+from pipeline.settings import ROOT
 
 USAGE = {"bad_month", "bad_range", "future_month", "unknown_feed", "no_reason", "unsafe_name",
          "before_feed"}  # fmt: skip
@@ -80,6 +82,7 @@ def main() -> None:
         err.print(problem.text("en"), style="red")
         for line in problem.facts.get("moved", []):
             err.print(f"  {shown(line)}")
+        err.print(f"docs/runbook.md#{problem.code}", style="dim")
         sys.exit(2 if problem.code in USAGE else 1)
 
 
@@ -273,3 +276,21 @@ def verify(as_json: Json = False) -> None:
             err.print(shown(line, 1000), style="red")
         out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command(name="docs")
+def write_docs(
+    check: Annotated[
+        bool, typer.Option("--check", help="write nothing; exit 1 if one is old")
+    ] = False,
+    to: Annotated[Path, typer.Option(help="the folder docs/", show_default=False)] = ROOT / "docs",
+) -> None:
+    """Write what is generated in docs/: the runbook's messages, cli.md and data-dictionary.md."""
+    found = docs.made(to, app)
+    old = [path for path, text in found.items()
+           if not path.exists() or path.read_text("utf-8") != text]  # fmt: skip
+    for path in old:
+        out.print(str(path))
+        if not check:
+            store.write_atomic(path, found[path].encode())
+    raise typer.Exit(1 if check and old else 0)
