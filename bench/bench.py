@@ -105,7 +105,7 @@ def measure_rank_sets(runs: int) -> None:
 
 
 def measure(root: Path, lines: int, runs: int) -> None:
-    from pipeline import flow, settings, store
+    from pipeline import flow, requests, settings, store
     from pipeline.sample import write_sample
 
     made, _ = timed(write_sample, root / "deliveries", lines, dirt=0)
@@ -116,7 +116,7 @@ def measure(root: Path, lines: int, runs: int) -> None:
         seconds["floor"].append(timed(floor, files, root / "floor.duckdb")[0])
         os.environ["IPSKA_HOME"] = str(root / f"data-{number}")
         settings.settings.cache_clear()
-        request = flow.request_backfill("2021-01", "2024-09", None, "bench", store.now())
+        request = requests.backfill("2021-01", "2024-09", None, "bench", store.now())
         took, done = timed(flow.extract, request)
         seconds["extract"].append(took)
         for stage in STAGES[2:]:

@@ -67,12 +67,12 @@ def measure(root: Path, lines: int, runs: int) -> None:
 
 def make_batch(con: Any, database: Path, root: Path, lines: int) -> int:
     """Conform a sample and copy its rows until there are `lines`; how many there are."""
-    from pipeline import conform, flow, judging, layouts, reading, store
+    from pipeline import conform, flow, judging, layouts, reading, requests, store
     from pipeline.sample import write_sample
 
     write_sample(root / "deliveries", min(lines, SAMPLE))
     os.environ["IPSKA_HOME"] = str(root / "data")
-    flow.extract(flow.request_backfill("2021-01", "2024-09", None, "bench", store.now()))
+    flow.extract(requests.backfill("2021-01", "2024-09", None, "bench", store.now()))
     layout = layouts.load_layout("eska_v2")
     conform.prepare(con)
     reading.check_layout(con, layout)

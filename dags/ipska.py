@@ -39,9 +39,9 @@ def connection(name: str) -> str | None:
 @task(task_id="request", multiple_outputs=False)
 def request_nightly(params: Facts, dag_run: Any) -> Facts:
     """Say which months are due at the moment of the run."""
-    from pipeline import flow
+    from pipeline import requests
 
-    return flow.request_nightly(
+    return requests.nightly(
         dag_run.run_after,
         params["months_back"],
         params["newest"],
@@ -54,9 +54,9 @@ def request_nightly(params: Facts, dag_run: Any) -> Facts:
 @task(task_id="request", multiple_outputs=False)
 def request_backfill(params: Facts, dag_run: Any) -> Facts:
     """Check which months are wanted, and why."""
-    from pipeline import flow
+    from pipeline import requests
 
-    return flow.request_backfill(
+    return requests.backfill(
         params["from"],
         params["to"],
         params["feed"],

@@ -28,6 +28,7 @@ from pipeline import (
     quarantine_cli,
     ranking_cli,
     releases,
+    requests,
     status_cli,
     store,
 )
@@ -87,15 +88,7 @@ def main() -> None:
 
 
 def _request(kind: str, reason: str) -> dict[str, Any]:
-    if len(reason.strip()) < 3:
-        raise Problem("no_reason")
-    return {
-        "run_id": ledger.new_run_id(kind),
-        "kind": kind,
-        "who": ledger.operator(),
-        "reason": reason.strip(),
-        "started_at": store.now().isoformat(),
-    }
+    return requests.made(kind, reason, ledger.operator())
 
 
 def _finish(entry: dict[str, Any], as_json: bool) -> None:
@@ -116,7 +109,7 @@ def run(
 ) -> None:
     """Do what the nightly run does: pull what is due, validate, build, publish."""
     who = ledger.operator()
-    request = flow.request_nightly(store.now(), months_back, newest, who, accept, reason)
+    request = requests.nightly(store.now(), months_back, newest, who, accept, reason)
     _finish(flow.run(request, tell=err.print), as_json)
 
 
@@ -132,7 +125,7 @@ def backfill(
 ) -> None:
     """Pull a range of months again, as one build; started again, it goes on where it stopped."""
     who = ledger.operator()
-    request = flow.request_backfill(first, last, feed, reason, store.now(), force, who, accept)
+    request = requests.backfill(first, last, feed, reason, store.now(), force, who, accept)
     _finish(flow.run(request, tell=err.print), as_json)
 
 
@@ -143,7 +136,7 @@ def resubmit(
     as_json: Json = False,
 ) -> None:
     """Take in a return file that an office sent back corrected: validate, build, publish."""
-    request = flow.request_resubmit(file, reason, ledger.operator())
+    request = requests.resubmit(file, reason, ledger.operator())
     _finish(flow.run(request, tell=err.print), as_json)
 
 
@@ -163,13 +156,13 @@ def plan(
     It is tried in a temporary folder; the data root stays as it is. Exit 4 when there is work.
     """
     if first and last:
-        request = flow.request_backfill(
+        request = requests.backfill(
             first, last, feed, "plan", store.now(), force, ledger.operator(), accept
         )
     elif first or last or feed or force:
         raise typer.BadParameter("a backfill has --from and --to; --feed and --force need them")
     else:
-        request = flow.request_nightly(store.now(), months_back, newest, "", accept, "plan")
+        request = requests.nightly(store.now(), months_back, newest, "", accept, "plan")
     found = planning.made(request)
     if as_json:
         print_json(found)

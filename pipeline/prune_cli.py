@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import ledger, prune, store
-from pipeline.messages import Problem
+from pipeline import ledger, prune, requests
 from pipeline.printing import Json, out, print_json, print_table
 
 
@@ -15,13 +14,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Take away builds and releases beyond those that are kept, and what dead processes left."""
-    if yes and len(reason.strip()) < 3:
-        raise Problem("no_reason")
     if yes:
-        run_id = ledger.new_run_id("prune")
-        request = {"run_id": run_id, "kind": "prune", "who": ledger.operator()}
-        moment = store.now().isoformat()
-        done = prune.prune({**request, "reason": reason.strip(), "started_at": moment})
+        done = prune.prune(requests.made("prune", reason, ledger.operator()))
         if as_json:
             print_json(done)
             return

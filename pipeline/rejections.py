@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pipeline import ledger, store
+from pipeline import ledger, requests, store
 from pipeline.messages import Problem
 
 Facts = dict[str, Any]
@@ -42,8 +42,7 @@ def reject(delivery_id: str, reason: str, undo: bool = False) -> Facts:
 
     Raises Problem `no_reason`, `no_delivery`, `rejected_already`, `not_rejected`.
     """
-    if len(reason.strip()) < 3:
-        raise Problem("no_reason")
+    entry = requests.made("unreject" if undo else "reject", reason, ledger.operator())
     parts = [store.safe_name(part) for part in delivery_id.split("/")]
     root = store.home() / "landing"
     if len(parts) != 3 or not (root.joinpath(*parts) / "manifest.json").exists():
@@ -55,11 +54,6 @@ def reject(delivery_id: str, reason: str, undo: bool = False) -> Facts:
         raise Problem("rejected_already", delivery_id=delivery_id, run_id=known_by["run_id"])
     if undo and not known_by:
         raise Problem("not_rejected", delivery_id=delivery_id)
-    kind = "unreject" if undo else "reject"
-    entry = {
-        **{"run_id": ledger.new_run_id(kind), "kind": kind, "delivery_id": delivery_id},
-        **{"who": ledger.operator(), "reason": reason.strip(), "exit_code": 0},
-        "started_at": store.now().isoformat(),
-    }
+    entry |= {"delivery_id": delivery_id, "exit_code": 0}
     ledger.record(entry)
     return entry

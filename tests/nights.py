@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import duck, flow, layouts, settings, store
+from pipeline import duck, flow, layouts, requests, settings, store
 from pipeline.periods import Month
 
 FIRST, LAST = Month(2021, 1), Month(2024, 9)
@@ -25,7 +25,7 @@ def use(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
 
 
 def backfill(reason: str) -> Facts:
-    return flow.request_backfill(str(FIRST), str(LAST), None, reason, store.now())
+    return requests.backfill(str(FIRST), str(LAST), None, reason, store.now())
 
 
 def again(reason: str = "once more") -> Facts:

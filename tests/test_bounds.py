@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from deliveries import filler, land, text
-from pipeline import bounds, bounds_cli, builds, duck, flow, releases, settings, store, validate
+from pipeline import (
+    bounds,
+    bounds_cli,
+    builds,
+    duck,
+    flow,
+    releases,
+    requests,
+    settings,
+    store,
+    validate,
+)
 from pipeline.bounds import Bound
 from pipeline.messages import Problem
 from test_cli import call
@@ -74,7 +85,7 @@ def test_another_header_is_named(decide: Decide) -> None:
 def test_a_row_that_holds_for_nobody_is_named(old: str, new: str, decide: Decide) -> None:
     """The run stops: whoever wrote it thinks that there is a limit."""
     decide("eska,*,1,,2026-11-01,no nil returns", SOUND.replace(old, new))
-    request = flow.request_backfill("2024-01", "2024-02", None, "made for a test", store.now())
+    request = requests.backfill("2024-01", "2024-02", None, "made for a test", store.now())
     with pytest.raises(Problem, match="bad_bounds") as raised:
         flow.validate(request, {})
     column = {"eska": "feed", "BGR": "office_code"}[old]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import flow, layouts, publish, releases, running, settings, store
+from pipeline import flow, layouts, publish, releases, requests, running, settings, store
 from pipeline.messages import Problem
 from servers import web_server
 from test_dags import delivery
@@ -84,7 +84,7 @@ def test_what_landed_is_whole_and_not_fetched_again(
             assert "not fetched again" in out and "tidak ditarik lagi" in out
             assert running.found() == [] and not list((store.home() / "work").glob("*.json"))
         had = len(landed())
-        request = flow.request_backfill(MONTHS[0], MONTHS[-1], None, "once more", store.now())
+        request = requests.backfill(MONTHS[0], MONTHS[-1], None, "once more", store.now())
         site.script = []
         done = flow.extract(request)
         assert (len(done["landed"]), done["unchanged"]) == (len(MONTHS) - had, had)
@@ -108,7 +108,7 @@ def request_(begun: Path, monkeypatch: pytest.MonkeyPatch) -> Facts:
         monkeypatch.setenv(f"IPSKA_{name}", str(begun / place))
     settings.settings.cache_clear()
     layouts.load_layout.cache_clear()
-    return flow.request_backfill("2024-09", "2024-09", None, "a test", store.now())
+    return requests.backfill("2024-09", "2024-09", None, "a test", store.now())
 
 
 def interrupted(function: Any, before: bool = True) -> Any:

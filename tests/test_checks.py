@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deliveries import filler, land, text
-from pipeline import builds, checks, duck, flow, releases, store, suites, validate
+from pipeline import builds, checks, duck, flow, releases, requests, store, suites, validate
 
 STALE = "(VALUES ('eska', '<b>', DATE '2024-01-01', 'stale', 8, 1))"
 FRESHNESS = "feed, office_code, month, freshness, records, quarantined_records"
@@ -48,7 +48,7 @@ def page(data_root: Path) -> Page:
     ]
     landed = land(text([*rows, *filler(40)]))
     refused()
-    request = flow.request_backfill("2022-10", "2022-11", "eska", "a test", store.now())
+    request = requests.backfill("2022-10", "2022-11", "eska", "a test", store.now())
     built = flow.build(request, {})
     file = checks.file_of(built["build_id"])
     assert file.parent.stat().st_mode & 0o77 == 0
@@ -146,5 +146,5 @@ def test_a_page_needs_no_row_set_aside(data_root: Path) -> None:
     land(text(filler(40)))
     (verdict,) = validate.validate(store.landings("eska"))
     assert verdict["quarantined_records"] == 0
-    request = flow.request_backfill("2022-10", "2022-10", "eska", "a test", store.now())
+    request = requests.backfill("2022-10", "2022-10", "eska", "a test", store.now())
     assert checks.file_of(flow.build(request, {})["build_id"]).exists()

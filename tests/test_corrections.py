@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from deliveries import filler, land, text
-from pipeline import corrections, duck, flow, ledger, load, quarantine, settings, store, validate
+from pipeline import (
+    corrections,
+    duck,
+    flow,
+    ledger,
+    load,
+    quarantine,
+    requests,
+    settings,
+    store,
+    validate,
+)
 from pipeline.messages import Problem
 
 HEADER = "match,action,value,expect,reason,source,until\n"
@@ -142,7 +153,7 @@ def test_what_does_not_fit_is_not_applied_and_told(
 def test_red_after_fourteen_days(correct: Correct, age: int, exit_code: int) -> None:
     """The ledger knows which run told of it first; a later run carries that day on."""
     correct(f"{SLICE}; line=99,exclude,,1")
-    request = {**flow.request_backfill("2022-10", "2022-10", None, "test", store.now())}
+    request = {**requests.backfill("2022-10", "2022-10", None, "test", store.now())}
     (first,) = corrections.troubles([])
     first["since"] = str(corrections._today() - timedelta(days=age))
     ledger.record({**request, "validate": {"corrections": [first]}})

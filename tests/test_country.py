@@ -13,7 +13,18 @@ from typing import Any
 
 import pytest
 
-from pipeline import duck, flow, layouts, periods, rankings, releases, seeds, settings, store
+from pipeline import (
+    duck,
+    flow,
+    layouts,
+    periods,
+    rankings,
+    releases,
+    requests,
+    seeds,
+    settings,
+    store,
+)
 from pipeline.messages import Problem
 
 OWN = Path(__file__).parent / "country"
@@ -72,7 +83,7 @@ def testland(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
         for name in ("home", "deliveries", "seeds"):
             patch.setenv(f"IPSKA_{name.upper()}", str(root / name))
         _forget()
-        request = flow.request_backfill("2023-01", "2024-01", None, "all of it", store.now())
+        request = requests.backfill("2023-01", "2024-01", None, "all of it", store.now())
         yield flow.run(request, tell=lambda _: None)
     _forget()
 
@@ -167,7 +178,7 @@ def test_a_month_ends_at_testlands_midnight(testland: dict[str, Any]) -> None:
     assert str(periods.newest_expected(midnight)) == "2024-01"
     assert str(periods.newest_expected(midnight.replace(minute=14))) == "2023-12"
     with pytest.raises(Problem, match="2024-01"):
-        flow.request_backfill("2023-01", "2024-01", None, "early", midnight.replace(minute=14))
+        requests.backfill("2023-01", "2024-01", None, "early", midnight.replace(minute=14))
     # The file of December was made at 23:00: in Jakarta January had begun.
     complete = dict(
         query(

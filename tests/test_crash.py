@@ -30,6 +30,7 @@ from pipeline import (
     prune,
     publish,
     releases,
+    requests,
     running,
     settings,
     store,
@@ -63,7 +64,7 @@ def request(kind: str) -> Facts:
 def run() -> None:
     """The nightly run, its prune included."""
     first, last = two_months.FIRST, two_months.LAST
-    wanted = flow.request_nightly(store.now(), last - first, str(last))
+    wanted = requests.nightly(store.now(), last - first, str(last))
     assert flow.run(wanted, tell=lambda _: None)["publish"]
 
 

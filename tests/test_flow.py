@@ -22,6 +22,7 @@ from pipeline import (
     publish,
     rejections,
     releases,
+    requests,
     store,
     verify,
 )
@@ -160,7 +161,7 @@ def test_an_older_extract_counts_only_by_force(root: Path) -> None:
     refused = again("an older extract")
     assert [one.split("/")[1] for one in refused["validate"]["refused"]] == ["KRW_2024-08"]
     reason = "the office took its newer extract back"
-    forced = flow.request_backfill("2024-08", "2024-08", None, reason, store.now(), force=True)
+    forced = requests.backfill("2024-08", "2024-08", None, reason, store.now(), force=True)
     report = flow.run(forced, tell=lambda _: None)
     (landed,) = report["extract"]["landed"]
     assert report["publish"]["published"]

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 import two_months
-from pipeline import cli, extract, flow, layouts, ledger, log, settings, store
+from pipeline import cli, extract, flow, layouts, ledger, log, requests, settings, store
 from pipeline.feeds import load_feeds
 from pipeline.messages import Problem
 from pipeline.periods import Month
@@ -58,7 +58,7 @@ def site(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def run() -> dict[str, Any]:
-    request = flow.request_backfill("2024-08", "2024-09", None, "a test", store.now())
+    request = requests.backfill("2024-08", "2024-09", None, "a test", store.now())
     extracted = flow.extract(request)
     return flow.conclude(request, extracted)
 

@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from pipeline import builds, cli, duck, flow, layouts, ledger, movement, releases, settings, store
+from pipeline import (
+    builds,
+    cli,
+    duck,
+    flow,
+    layouts,
+    ledger,
+    movement,
+    releases,
+    requests,
+    settings,
+    store,
+)
 from pipeline import publish as publishing
 from pipeline.messages import Problem
 
@@ -218,7 +230,7 @@ def deliver(root: Path, month: str, usd: int, hour: int = 0) -> None:
 
 
 def night() -> Facts:
-    request = flow.request_backfill(*MONTHS, None, "a night", store.now())
+    request = requests.backfill(*MONTHS, None, "a night", store.now())
     return flow.run(request, tell=lambda _: None)
 
 

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pipeline import flow, ledger, notify, outcome, settings, store
+from pipeline import flow, ledger, notify, outcome, requests, settings, store
 from servers import Hook, Post, hook_server, mail_server
 
 Facts = dict[str, Any]
@@ -315,11 +315,11 @@ def test_a_run_tells_and_a_failing_channel_changes_nothing_of_it(
     """The whole flow, with connections of the environment: nothing has ever been delivered."""
     monkeypatch.setenv("AIRFLOW_CONN_IPSKA_SLACK", json.dumps({"extra": {"url": hook.url}}))
     hook.script = [404]
-    request = flow.request_nightly(store.now(), 0)
+    request = requests.nightly(store.now(), 0)
     done = flow.run(request, tell=lambda _: None)
     assert (done["exit_code"], done["problem"]["code"]) == (1, "nothing_delivered")
     assert "could not be sent by slack" in done["text_en"] and "S3CRET" not in done["text_en"]
-    again = flow.run(flow.request_nightly(store.now(), 0), tell=lambda _: None)
+    again = flow.run(requests.nightly(store.now(), 0), tell=lambda _: None)
     assert again["exit_code"] == 1 and "by slack" not in again["text_en"]
     assert "FAILED at build" in hook.got[-1][1]["text"] and len(hook.got) == 2
 

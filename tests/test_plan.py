@@ -13,7 +13,18 @@ from typing import Any
 
 import pytest
 
-from pipeline import changes, duck, flow, layouts, plan, rankings, releases, settings, store
+from pipeline import (
+    changes,
+    duck,
+    flow,
+    layouts,
+    plan,
+    rankings,
+    releases,
+    requests,
+    settings,
+    store,
+)
 from pipeline.messages import texts
 from servers import web_server
 from test_cli import call
@@ -71,7 +82,7 @@ def root(night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def wanted(first: str = FIRST, last: str = LAST, **more: Any) -> Facts:
-    return flow.request_backfill(first, last, "eska", "a test", store.now(), **more)
+    return requests.backfill(first, last, "eska", "a test", store.now(), **more)
 
 
 def state_of(folder: Path) -> str:
@@ -316,7 +327,7 @@ def test_a_secret_is_asked_for_by_name_and_lies_nowhere(
             f'[web]\nlayout = "eska_v2"\nurl = "{site.url}"\nmode = "snapshot"\n'
             'offices = ["DPK"]\nfirst_month = "2024-09"\nconnection = "kantor"\n'
         )
-        request = flow.request_backfill(LAST, LAST, "web", "a test", store.now())
+        request = requests.backfill(LAST, LAST, "web", "a test", store.now())
         denied = plan.made(request, lambda _: None)
         found = plan.made(request, lambda name: '{"password": "t0ken"}' if name == "kantor" else "")
     assert [row["state"] for row in denied["rows"]] == ["failed"] and not denied["work"]

@@ -27,6 +27,7 @@ from pipeline import (
     models,
     public,
     rank,
+    requests,
     settings,
     store,
     validate,
@@ -102,7 +103,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         settings.settings.cache_clear()
         layouts.load_layout.cache_clear()
         assert [part.code for part in feeds.load_feeds()["ports"].slices([])] == []
-        yield flow.run(flow.request_nightly(store.now()), tell=lambda _: None)
+        yield flow.run(requests.nightly(store.now()), tell=lambda _: None)
     settings.settings.cache_clear()
     layouts.load_layout.cache_clear()
 

@@ -19,6 +19,7 @@ from pipeline import (
     prune_cli,
     publish,
     releases,
+    requests,
     running,
     settings,
     store,
@@ -281,7 +282,7 @@ def test_a_night_prunes_at_its_end_and_a_failure_is_told_and_reddens_nothing(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(monkeypatch, builds=1, releases=2)
-    wanted = {**flow.request_nightly(store.now(), 1, str(two_months.LAST)), "who": "somebody"}
+    wanted = {**requests.nightly(store.now(), 1, str(two_months.LAST)), "who": "somebody"}
     report = flow.run(wanted, tell=lambda _: None)
     assert report["exit_code"] == 0
     assert "Pruned: build 3, release 2" in report["text_en"]
@@ -293,7 +294,7 @@ def test_a_night_prunes_at_its_end_and_a_failure_is_told_and_reddens_nothing(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(prune, "prune", broken)
-    again = flow.request_nightly(store.now(), 1, str(two_months.LAST))
+    again = requests.nightly(store.now(), 1, str(two_months.LAST))
     report = flow.run(again, tell=lambda _: None)
     assert report["exit_code"] == 0 and "Input/output error" in report["text_en"]
 

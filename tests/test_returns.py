@@ -23,6 +23,7 @@ from pipeline import (
     movement,
     quarantine,
     releases,
+    requests,
     resubmission,
     returns,
     settings,
@@ -70,12 +71,12 @@ def deliver(root: Path, some: list[Any], name: str = FILE) -> None:
 
 
 def night() -> Facts:
-    request = flow.request_backfill("2022-10", "2022-10", None, "a night", store.now())
+    request = requests.backfill("2022-10", "2022-10", None, "a night", store.now())
     return flow.run(request, tell=lambda _: None)
 
 
 def resubmit(file: Path) -> Facts:
-    return flow.run(flow.request_resubmit(file, "corrected"), tell=lambda _: None)
+    return flow.run(requests.resubmit(file, "corrected"), tell=lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -536,4 +537,4 @@ def test_a_refused_resubmission_is_in_nobodys_way_and_makes_nothing_stale(root: 
 
 def test_a_reason_is_required(data_root: Path) -> None:
     with pytest.raises(Problem, match="no_reason"):
-        flow.request_resubmit(Path("x"), " ")
+        requests.resubmit(Path("x"), " ")

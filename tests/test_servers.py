@@ -19,7 +19,7 @@ import pytest
 from pydantic import SecretStr
 from sshfs import SSHFileSystem
 
-from pipeline import connections, extract, flow, folders, land, ledger, settings, store
+from pipeline import connections, extract, flow, folders, land, ledger, requests, settings, store
 from pipeline.feeds import Feed, Slice
 from pipeline.messages import Problem
 from pipeline.periods import Month
@@ -292,7 +292,7 @@ def test_the_threads_of_a_run_share_their_session(on_sftp: Source, sftp: Sftp) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_KANTOR", json.dumps(on_sftp.fields))
         feeds_file(patch, sftp.folder.parent, on_sftp.feed.url, offices)
-        done = flow.extract(flow.request_nightly(store.now(), 0, "2024-09"))
+        done = flow.extract(requests.nightly(store.now(), 0, "2024-09"))
     assert done["failed"] == [] and len(done["landed"]) == 20
     assert sftp.logins <= settings.settings().fetch_threads
 
@@ -493,7 +493,7 @@ def test_a_missing_delivery_is_a_fact_with_its_age(
     monkeypatch.setenv("AIRFLOW_CONN_KANTOR", "{}")
     monkeypatch.setattr(store, "now", lambda: datetime(2024, 9, 30, 18, tzinfo=UTC))
     feeds_file(monkeypatch, quick, site.url, ["BGR"])
-    request = flow.request_nightly(store.now(), 1)
+    request = requests.nightly(store.now(), 1)
     assert request["months"] == ["2024-08", "2024-09"]
     assert len(flow.extract(request)["landed"]) == 2
     site.heads, site.script = [404] * 9, [404] * 9
@@ -523,7 +523,7 @@ def test_what_a_longer_slice_lacks(
     monkeypatch.setattr(store, "now", lambda: datetime(2024, 9, 30, 18, tzinfo=UTC))
     feeds_file(monkeypatch, quick, site.url, ["BGR"], covers)
     site.heads, site.script = [404] * 9, [404] * 9
-    request = flow.request_nightly(store.now())
+    request = requests.nightly(store.now())
     found = flow.extract(request)
     assert found["missing"] == expected
     assert [row["state"] for row in flow.found(request)] == ["missing"]
@@ -537,7 +537,7 @@ def test_a_feed_without_its_connection_fails_alone(
     site: Site, quick: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feeds_file(monkeypatch, quick, site.url, ["BGR"])
-    request = flow.request_nightly(store.now(), 0, "2024-09")
+    request = requests.nightly(store.now(), 0, "2024-09")
     (failed,) = flow.extract(request)["failed"]
     assert (failed["slice"], failed["code"]) == ("BGR_2024-09", "no_connection")
     assert [row["state"] for row in flow.found(request)] == ["failed"]

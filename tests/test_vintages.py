@@ -27,6 +27,7 @@ from pipeline import (
     ranges,
     rankings,
     releases,
+    requests,
     settings,
     store,
     vintages,
@@ -42,7 +43,7 @@ NINE = date(2024, 9, 30)
 
 
 def run(reason: str) -> dict[str, Any]:
-    request = flow.request_backfill(str(FIRST), str(LAST), None, reason, store.now())
+    request = requests.backfill(str(FIRST), str(LAST), None, reason, store.now())
     return flow.run(request, tell=lambda _: None)
 
 

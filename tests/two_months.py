@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import flow, layouts, settings, store
+from pipeline import flow, layouts, requests, settings, store
 from pipeline.periods import Month
 from pipeline.sample import write_sample
 
@@ -37,7 +37,7 @@ def prepare(root: Path) -> None:
 
 
 def request(reason: str) -> Facts:
-    return flow.request_backfill(str(FIRST), str(LAST), None, reason, store.now())
+    return requests.backfill(str(FIRST), str(LAST), None, reason, store.now())
 
 
 def run(reason: str = "a night") -> Facts:
