@@ -50,8 +50,13 @@ def change(root: Path, *offices: str) -> None:
         victim = sorted((root / "deliveries" / office).glob(f"*_{LAST}_*.csv"))[-1]
         lines = victim.read_bytes().splitlines(keepends=True)
         assert len(lines) > 2
-        victim.unlink()  # copies share their files
-        victim.write_bytes(b"".join(lines[:-1]))
+        rewrite(victim, b"".join(lines[:-1]))
+
+
+def rewrite(file: Path, data: bytes) -> None:
+    """Write a delivery anew; copies share their files."""
+    file.unlink()
+    file.write_bytes(data)
 
 
 def copy(root: Path, to: Path) -> Path:
