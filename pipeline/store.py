@@ -36,7 +36,6 @@ def home() -> Path:
     root = settings().home.absolute()
     # What is made last says that all is there: another thread may be at it.
     if not (root / "public" / "releases").is_dir():
-        root.mkdir(parents=True, exist_ok=True)
         _check_disk(root)
         for name in RESTRICTED:
             (root / name).mkdir(mode=PRIVATE, exist_ok=True)
@@ -49,7 +48,7 @@ def _check_disk(root: Path) -> None:
     """Fail now and clearly, not at the first publish, on a disk without POSIX semantics."""
     probe = root / f".probe-{uuid.uuid4().hex}"
     try:
-        probe.mkdir()
+        probe.mkdir(parents=True)
         write_atomic(probe / "file", b"x")
         for _ in range(2):
             switch_link(probe / "link", probe / "file")
