@@ -3,6 +3,7 @@ has its entry there. One night has most of them at once.
 """
 
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,10 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, F
     write(root, "BGR", "2024-08", f"{first};USD;{second};CHF;{third}")
     with pytest.MonkeyPatch.context() as patch:
         use(patch, root)
-        yield root, night()
+        report = night()
+        for part in ("landing", "ledger", "rules"):  # what a backup must hold
+            shutil.copytree(root / "data" / part, root / "backup" / part)
+        yield root, report
     settings.settings.cache_clear()
 
 
@@ -211,3 +215,25 @@ def test_whatever_a_command_reports_has_its_place(
     problem = Problem("no_release", release_id="x")
     monkeypatch.setattr(outcome.store, "home", lambda: (_ for _ in ()).throw(problem))
     assert "docs/runbook.md#no_release" in call(capsys, "releases")[2]
+
+
+def test_a_backup_of_landing_ledger_and_rules_gives_the_same_release(
+    troubled: tuple[Path, Facts],
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = releases.folder_of("internal", troubled[1]["publish"]["release_id"])
+    shutil.copytree(root / "backup", tmp_path / "data")
+    (tmp_path / "deliveries").mkdir()  # the offices' files are long gone
+    use(monkeypatch, tmp_path)
+    monkeypatch.setenv("IPSKA_FEEDS", str(root / "feeds.toml"))
+    settings.settings.cache_clear()
+    assert call(capsys, "verify")[0] == 0
+    report = night()
+    assert report["build"] == {"build_id": troubled[1]["build"]["build_id"], "built": True}
+    assert report["extract"]["landed"] == [] and report["publish"]["published"]
+    restored = nights.content(releases.database("internal"))
+    assert restored == nights.content(before / releases.DATABASE)
+    assert call(capsys, "verify")[0] == 0
