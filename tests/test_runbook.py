@@ -126,6 +126,7 @@ def test_2_rows_are_set_aside(
 
 def test_3_a_source_is_out_of_reach(root: Path, troubled: tuple[Path, Facts]) -> None:
     assert "Could not fetch DPK_2024-09" in told(troubled)
+    assert "docs/runbook.md#source_failed" in told(troubled)
     assert [one["code"] for one in troubled[1]["extract"]["failed"]] == ["source_failed"]
     assert "source_failed" in section(3) and "ipska plan" in entry("source_failed")
 
@@ -161,6 +162,7 @@ def test_6_the_movement_gate(
     assert report["exit_code"] == 1 and report["problem"]["code"] == "movement"
     build_id = report["build"]["build_id"]
     assert f"ipska release {build_id} --accept movement" in report["text_en"]
+    assert "docs/runbook.md#movement" in report["text_en"] + report["text_id"]
     assert releases.current("internal") == before
     assert "--accept movement" in section(6) and "--accept movement" in entry("movement")
     arguments = ["release", build_id, "--accept", "movement", "--reason", "offices confirmed"]
