@@ -46,7 +46,7 @@ def text(entry: dict[str, Any], language: str) -> str:
         for one in entry["validate"].get("corrections", []):
             lines.append(words["correction"].format(red_on=one["red_on"], text=one[language]))
     if entry["failed_at"]:
-        why = entry["problem"][language] if entry["problem"] else words["log"]
+        why = _told(entry["problem"], language) if entry["problem"] else words["log"]
         problem = entry["problem"] or {}
         key = "cancelled" if problem.get("code") == "cancelled" else "stopped"
         lines.append(words[key].format(step=entry["failed_at"], text=why))
@@ -91,6 +91,11 @@ def _listed(lines: list[str]) -> list[str]:
     return [f"  {shown(line)}" for line in lines[:SHOWN_TROUBLE]] + [f"  … {more}"] * (more > 0)
 
 
+def _told(problem: dict[str, Any], language: str) -> str:
+    """A Problem as the ledger has it, and where the runbook says more."""
+    return f"{problem[language]} docs/runbook.md#{problem['code']}"
+
+
 def _age(days: int | None) -> str:
     return "–" if days is None else str(days)
 
@@ -99,7 +104,7 @@ def _failed(failed: list[dict[str, str]], language: str) -> list[str]:
     """One line per cause, not per slice: an unmounted share fails them all in one way."""
     slices = defaultdict(list)
     for one in failed:
-        slices[one[language]].append(one["slice"])
+        slices[_told(one, language)].append(one["slice"])
     return [
         WORDS[language]["failed"].format(slice=_some(names), text=text)
         for text, names in slices.items()

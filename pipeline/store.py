@@ -37,7 +37,6 @@ def home() -> Path:
     root = settings().home.absolute()
     # What is made last says that all is there: another thread may be at it.
     if not (root / "public" / "releases").is_dir():
-        root.mkdir(parents=True, exist_ok=True)
         _check_disk(root)
         for name in RESTRICTED:
             (root / name).mkdir(mode=PRIVATE, exist_ok=True)

@@ -2,6 +2,9 @@
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,8 @@ from pipeline import cli, docs, freshness
 from pipeline.messages import catalogue
 from test_cli import call
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 TASKS = ("request", "dry_run", "extract", "validate", "build", "publish", "conclude")
 WORD = re.compile(r"[a-z-]+")
 
@@ -93,7 +97,9 @@ def test_every_state_exit_code_and_task_has_an_entry() -> None:
 @pytest.mark.parametrize("name", ["runbook.md", "deployment.md"])
 def test_every_command_and_link_of_a_page_exists(name: str) -> None:
     text = (DOCS / name).read_text("utf-8").split(docs.MARK)[0]
-    lines = re.findall(r"^    (?:.*&& )?(?:sudo -u \w+ )?(ipska .*)$|`(ipska [^`]+)`", text, re.M)
+    lines = re.findall(
+        r"^ {4,}(?:.*&& )?(?:sudo -u \w+ )?(?:\S*/)?(ipska .*)$|`(ipska [^`]+)`", text, re.M
+    )
     found = [shlex.split(first or second)[1:] for first, second in lines]
     assert len(found) > 5
     assert [one for words in found if (one := unknown(words))] == []
@@ -101,3 +107,19 @@ def test_every_command_and_link_of_a_page_exists(name: str) -> None:
         assert (DOCS / link).exists(), link
     codes = re.findall(r"\]\(#(\w+)\)", text)
     assert set(codes) <= set(catalogue())
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    """As they are, but for the folder of the program, which is this one's."""
+    if not (program := shutil.which("systemd-analyze")):
+        pytest.skip("systemd-analyze is not installed")
+    units = sorted((ROOT / "deploy").glob("*.service"))
+    assert len(units) == 4
+    for unit in units:
+        text = unit.read_text("utf-8").replace(
+            "/opt/ipska/current/.venv/bin", str(Path(sys.executable).parent)
+        )
+        (tmp_path / unit.name).write_text(text, "utf-8")
+    found = [str(tmp_path / unit.name) for unit in units]
+    done = subprocess.run([program, "verify", *found], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, [one for one in done.stderr.splitlines() if "ipska" in one]) == (0, [])
