@@ -163,7 +163,8 @@ def results(home: Path) -> Facts:
 def ledger(home: Path, results: Facts) -> list[Facts]:
     files = sorted((home / "data" / "ledger").glob("*.json"))
     assert files
-    return [json.loads(file.read_text("utf-8")) for file in files]
+    entries = [json.loads(file.read_text("utf-8")) for file in files]
+    return [entry for entry in entries if entry["kind"] != "prune"]  # a night's, at its end
 
 
 # --- as Airflow reads them ---------------------------------------------------------------------
