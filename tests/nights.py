@@ -37,6 +37,18 @@ def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
         return con.execute(sql).fetchall()
 
 
+def content(database: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Every mart table's rows, and the books: what two runs must agree on."""
+    tables = query(database, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'mart'")
+    assert len(tables) >= 5
+    found = {name: query(database, f"FROM mart.{name} ORDER BY ALL") for (name,) in tables}
+    found["ledger"] = query(
+        database,
+        "SELECT state, sum(records), sum(stated_usd) FROM meta.ledger GROUP BY ALL ORDER BY ALL",
+    )
+    return found
+
+
 def truth_of(root: Path) -> Facts:
     found: Facts = json.loads((root / "deliveries" / "truth.json").read_text("utf-8"))
     return found

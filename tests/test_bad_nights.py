@@ -4,12 +4,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import two_months
-from nights import query
+from nights import content, query
 from pipeline import (
     builds,
     flow,
@@ -54,18 +53,6 @@ def files(root: Path) -> set[str]:
         for p in (root / "data").rglob("*")
         if "ledger" not in p.parts and "work" not in p.parts
     }
-
-
-def content(database: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Every mart table's rows, and the books: what two runs must agree on."""
-    tables = query(database, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'mart'")
-    assert len(tables) >= 5
-    found = {name: query(database, f"FROM mart.{name} ORDER BY ALL") for (name,) in tables}
-    found["ledger"] = query(
-        database,
-        "SELECT state, sum(records), sum(stated_usd) FROM meta.ledger GROUP BY ALL ORDER BY ALL",
-    )
-    return found
 
 
 def test_a_second_run_changes_nothing(root: Path) -> None:

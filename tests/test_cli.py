@@ -19,7 +19,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["ipska", *arguments])
         # The consoles are made at import, on the streams of that moment.
-        patch.setattr(printing.out, "file", None)
+        patch.setattr(printing.out, "_file", None)
         with pytest.raises(SystemExit) as exit_:
             cli.main()
     captured = capsys.readouterr()
@@ -116,7 +116,7 @@ def test_status_before_anything_has_run(
 def test_hostile_text_in_a_table_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     hostile = "[bold red]x[/] \x1b[31m\n=cmd() <script>"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(printing.out, "file", None)
+        patch.setattr(printing.out, "_file", None)
         printing.print_table("title", [{"name": hostile}], ["name"])
     out = capsys.readouterr().out
     assert messages.shown(hostile) in out

@@ -239,7 +239,7 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["ipska", *arguments])
         for console in (cli.out, cli.err):
-            patch.setattr(console, "file", None)
+            patch.setattr(console, "_file", None)
         with pytest.raises(SystemExit) as exit_:
             cli.main()
     printed = capsys.readouterr()

@@ -303,7 +303,7 @@ def test_the_command_says_first_and_does_it_only_when_told(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keep(monkeypatch, builds=1, releases=1)
-    monkeypatch.setattr(prune_cli.out, "file", None)
+    monkeypatch.setattr(prune_cli.out, "_file", None)
     files = {*(root / "data").rglob("*")}
     prune_cli.command(as_json=True)
     rows = json.loads(capsys.readouterr().out)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import nights
-from pipeline import docs, flow, freshness, outcome, releases, settings, store
+from pipeline import docs, flow, freshness, outcome, releases, requests, settings, store
 from pipeline.messages import Problem, catalogue
 from test_cli import call
 from test_dags import delivery
@@ -64,7 +64,7 @@ def use(patch: pytest.MonkeyPatch, root: Path) -> None:
 
 
 def night() -> Facts:
-    request = flow.request_backfill("2024-07", "2024-09", None, "a night", store.now())
+    request = requests.backfill("2024-07", "2024-09", None, "a night", store.now())
     return flow.run(request, tell=lambda _: None)
 
 
