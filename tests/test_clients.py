@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from nights import query
 
@@ -107,3 +108,46 @@ def test_a_recipe_gives_the_ranking(
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == wanted
     assert not list(release.rglob("*.wal"))
+
+
+def test_the_starter_dashboard_asks_for_what_is_there(night: Path) -> None:
+    """What `make superset` tries by hand: its datasets' columns and types, its links."""
+    database = night / "data" / "internal" / "current" / "ekspor.duckdb"
+    parts = {
+        file.parent.name: {} for file in (ROOT / "bi/superset/export").rglob("*.yaml")
+    }  # fmt: skip
+    for file in (ROOT / "bi/superset/export").rglob("*.yaml"):
+        parts[file.parent.name][file.stem] = yaml.safe_load(file.read_text("utf-8"))
+    (source,) = parts["databases"].values()
+    assert source["sqlalchemy_uri"].endswith("/ekspor.duckdb?access_mode=read_only")
+    assert not source["allow_dml"]
+    datasets = {one["uuid"]: one for one in parts["ekspor"].values()}
+    for one in datasets.values():
+        assert one["database_uuid"] == source["uuid"]
+        table = f"({one['sql']})" if one["sql"] else f"{one['schema']}.{one['table_name']}"
+        there = {row[0]: row[1] for row in query(database, f"DESCRIBE FROM {table}")}
+        described = {column["column_name"]: column["type"] for column in one["columns"]}
+        assert (
+            described.items()
+            <= {name: kind.replace("(18,2)", "(18, 2)") for name, kind in there.items()}.items()
+        )
+        assert query(database, f"SELECT count(*) FROM {table}")[0][0] > 0
+    charts = {one["uuid"]: one for one in parts["charts"].values()}
+    (dashboard,) = parts["dashboards"].values()
+    placed = {
+        one["meta"]["uuid"] for one in dashboard["position"].values()
+        if isinstance(one, dict) and one["type"] == "CHART"
+    }  # fmt: skip
+    assert placed == set(charts) and len(charts) >= 4
+    for one in charts.values():
+        columns = {c["column_name"] for c in datasets[one["dataset_uuid"]]["columns"]}
+        params = one["params"]
+        asked = [*params.get("all_columns", []), *params.get("groupby", [])]
+        asked += [params[name] for name in ("x_axis",) if name in params]
+        asked += [f["subject"] for f in params["adhoc_filters"]]
+        assert asked and set(asked) <= columns, one["slice_name"]
+    filters = dashboard["metadata"]["native_filter_configuration"]
+    assert {one["targets"][0]["column"]["name"] for one in filters} == {
+        "basis", "scope_code", "league", "period_kind", "baseline",
+    }  # fmt: skip
+    assert all(one["defaultDataMask"]["filterState"]["value"] for one in filters)
