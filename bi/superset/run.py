@@ -41,7 +41,7 @@ def install() -> None:
     print("superset: install (minutes)")
     shutil.rmtree(FOLDER / "venv", ignore_errors=True)
     subprocess.run([sys._base_executable, "-m", "venv", FOLDER / "venv"], check=True)
-    pip = [FOLDER / "venv/bin/python", "-m", "pip", "install", "--quiet", "-r"]
+    pip = [FOLDER / "venv/bin/python", "-m", "pip", "install", "-qq", "-r"]
     subprocess.run([*pip, HERE / "requirements.txt"], check=True)
     ready.write_text(wanted)
 
