@@ -15,7 +15,7 @@ export AIRFLOW__CORE__PARALLELISM := 4
 export AIRFLOW__CORE__DEFAULT_TIMEZONE := Asia/Jakarta
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test property torture lint types check bench airflow lock clean
+.PHONY: help setup run test property torture lint types check bench superset airflow lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -78,6 +78,9 @@ check: lint types test ## lint, types and tests
 
 bench: setup ## what the flow costs beside DuckDB alone, in one run (ARGS="--lines 1000000")
 	@$(BIN)/python bench/bench.py $(ARGS)
+
+superset: setup ## Apache Superset with the starter dashboard over the release, a screenshot (by hand)
+	@$(BIN)/python bi/superset/run.py
 
 airflow: setup ## scheduler and UI on 127.0.0.1; prints address and password
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bin/airflow-up

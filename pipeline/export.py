@@ -15,7 +15,15 @@ NAMES = (
     "data_type",
     "description_en",
     "description_id",
+    "is_key",
 )
+# Grain of the tables that no model makes; of release_change none, as a delivery may be unknown.
+GRAINS = {
+    "meta.check_result": ("suite_name", "rule_name"),
+    "meta.dictionary": ("schema_name", "table_name", "column_name"),
+}
+# Declared as a PRIMARY KEY too: what others look up. On every table it would cost 40 MB and 3 s.
+KEYED = ("mart.region", "mart.period")
 CHECK_RESULT = "What Great Expectations found in this build / Temuan Great Expectations"
 DICTIONARY = "Every column of this file, explained / Penjelasan setiap kolom"
 NOTHING_HIDDEN = public.Hidden()
@@ -56,6 +64,8 @@ def write_database(
             con.execute(f"CREATE TABLE {target} AS FROM {source} ORDER BY {order}")
             if is_public:
                 con.execute(f"CREATE VIEW {model.full_name} AS FROM {target}")
+            if target.removeprefix("out.") in KEYED:
+                con.execute(f"ALTER TABLE {target} ADD PRIMARY KEY ({order})")
             _comment(con, "TABLE", target, f"{model.title_en} / {model.title_id}")
         con.execute("CREATE TABLE out.meta.check_result AS FROM meta.check_result ORDER BY ALL")
         _comment(con, "TABLE", "out.meta.check_result", CHECK_RESULT)
@@ -63,7 +73,7 @@ def write_database(
             changes.write(con, release)
             _comment(con, "TABLE", "out.mart.release_change", RELEASE_CHANGE)
         _write_release(con, release)
-        _write_dictionary(con)
+        _write_dictionary(con, audience)
         con.execute("DETACH out")
 
 
@@ -80,16 +90,22 @@ def _write_release(con: duck.Connection, release: dict[str, Any]) -> None:
     _comment(con, "TABLE", "out.meta.release", RELEASE)
 
 
-def _write_dictionary(con: duck.Connection) -> None:
+def _write_dictionary(con: duck.Connection, audience: str) -> None:
     """Comment every column and list it in meta.dictionary."""
-    con.execute(f"CREATE TABLE out.meta.dictionary ({', '.join(f'{n} VARCHAR' for n in NAMES)})")
+    kinds = ", ".join(f"{n} {'BOOLEAN' if n == 'is_key' else 'VARCHAR'}" for n in NAMES)
+    con.execute(f"CREATE TABLE out.meta.dictionary ({kinds})")
     _comment(con, "TABLE", "out.meta.dictionary", DICTIONARY)
     described = models.column_descriptions()
+    published = models.published(audience)
+    grains = GRAINS | {f"{one.published_schema}.{one.name}": one.grain for one in published}
     columns = con.execute(
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
         "WHERE database_name = 'out' ORDER BY schema_name, table_name, column_index"
     ).fetchall()
-    rows = [dict(zip(NAMES, (*column, *described[column[2]]), strict=True)) for column in columns]
+    rows = []
+    for column in columns:
+        is_key = column[2] in grains.get(f"{column[0]}.{column[1]}", ())
+        rows.append(dict(zip(NAMES, (*column, *described[column[2]], is_key), strict=True)))
     duck.insert(con, "out.meta.dictionary", rows)
     for row in rows:
         name = f"out.{row['schema_name']}.{row['table_name']}.{duck.identifier(row['column_name'])}"

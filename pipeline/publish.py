@@ -8,6 +8,7 @@ from typing import Any
 from pipeline import (
     builds,
     changes,
+    downloads,
     duck,
     export,
     ledger,
@@ -19,6 +20,7 @@ from pipeline import (
     running,
     store,
     suites,
+    workbook,
 )
 from pipeline.builds import Build
 from pipeline.messages import Problem
@@ -69,7 +71,7 @@ def _publish(audience: str, build: Build, request: dict[str, Any], accept: str |
             **moved,
         }
     final = store.home() / audience / "releases" / release["release_id"]
-    with store.new_directory(final, mode=0o755) as folder:
+    with store.new_directory(final, mode=store.PUBLISHED_FOLDER) as folder:
         _fill(folder, build, audience, release, _last(audience, now))
     with store.lock("publish", request["run_id"]):
         _check(audience, build)  # another run may have published while this one wrote its files
@@ -78,7 +80,7 @@ def _publish(audience: str, build: Build, request: dict[str, Any], accept: str |
                 raise Problem("overtaken", build_id=build.build_id)
             _moved(build, releases.current(audience), accept)
         running.past_cancelling()
-        store.switch_link(releases.link(audience), final)
+        releases.switch(audience, final)
     return {**release, "published": True}
 
 
@@ -154,12 +156,11 @@ def _fill(
     with duck.connect(folder / releases.DATABASE, read_only=True) as con:
         store.write_atomic(folder / "index.html", page.render(con).encode())
         store.write_atomic(folder / "control_totals.csv", _control_totals(con))
+        downloads.write(con, folder)
+        workbook.write_ranking(con, folder / "ranking.xlsx")
+        store.write_json(folder / "datapackage.json", downloads.describe(con, folder))
     store.write_json(folder / "release.json", release)
-    files = sorted(folder.iterdir())
-    sums = "".join(f"{store.sha256_of(file)}  {file.name}\n" for file in files)
-    store.write_atomic(folder / "SHA256SUMS", sums.encode())
-    for file in folder.iterdir():
-        file.chmod(store.PUBLISHED_FILE)
+    releases.seal(folder)
 
 
 def _public_gate(build: Build, file: Path, last: tuple[Path, Path] | None) -> None:
@@ -192,4 +193,4 @@ def roll_back(release_id: str, request: dict[str, Any], audience: str = "interna
         now = releases.current(audience)
         switched = {"release_id": release_id, "from_release_id": now and now["release_id"]}
         ledger.record({**request, **switched, "exit_code": 0})
-        store.switch_link(releases.link(audience), folder)
+        releases.switch(audience, folder)

@@ -1,5 +1,7 @@
 """Releases: what readers see; folders that never change, and the link to the current one."""
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,43 @@ def every(audience: str) -> list[dict[str, Any]]:
     """release.json of all releases that are kept, oldest first."""
     root = store.home() / audience / "releases"
     return [store.read_json(path) for path in sorted(root.glob("2*/release.json"))]
+
+
+def seal(folder: Path) -> None:
+    """Sum every file of a finished release into SHA256SUMS, and make all read-only."""
+    sums = "".join(
+        f"{store.sha256_of(file)}  {file.relative_to(folder).as_posix()}\n"
+        for file in _files(folder)
+    )
+    store.write_atomic(folder / "SHA256SUMS", sums.encode())
+    for path in folder.rglob("*"):
+        path.chmod(store.PUBLISHED_FOLDER if path.is_dir() else store.PUBLISHED_FILE)
+
+
+def switch(audience: str, folder: Path) -> None:
+    """Make a release current; call it under the lock.
+
+    Caches of BI tools look at times: the files' move forward first, past those of the release that
+    readers see now, also when that is the younger one. Contents and sums stay.
+    """
+    now = time.time_ns()
+    if link(audience).exists():
+        seen = max(file.stat().st_mtime_ns for file in _files(link(audience).resolve()))
+        now = max(now, seen + 1_000_000_000)  # a clock may have gone back; some look at seconds
+    for file in _files(folder):
+        os.utime(file, ns=(now, now))
+    store.switch_link(link(audience), folder)
+
+
+def unlisted(folder: Path) -> list[Path]:
+    """Files of a release that its SHA256SUMS doesn't know."""
+    lines = (folder / "SHA256SUMS").read_text("utf-8").splitlines()
+    known = {folder / line.split("  ", 1)[1] for line in lines}
+    return [file for file in _files(folder) if file not in {*known, folder / "SHA256SUMS"}]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def rot(folder: Path) -> list[Path]:

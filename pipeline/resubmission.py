@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline import duck, quarantine, records, returns, sheets, store
+from pipeline import duck, quarantine, records, returns, sheets, store, workbook
 from pipeline.layouts import Layout, load_layout
 from pipeline.messages import Problem, shown
 from pipeline.quarantine import Row, Wanted
@@ -188,7 +188,7 @@ def _check_header(name: str, header: list[str], layout: Layout, rows: list[Row])
 
 def _title(column: str) -> str:
     """A column's name as the reader of workbooks gives it."""
-    return " ".join(returns.sent(column).split())
+    return " ".join(workbook.sent(column).split())
 
 
 def _restore(one: _Returned) -> bool:
@@ -200,7 +200,7 @@ def _restore(one: _Returned) -> bool:
         values = {name: text or "" for name, text in delivered.items()}
         for title, text in texts.items():
             name = names.get(title, title)
-            if text != returns.sent(delivered.get(name)):
+            if text != workbook.sent(delivered.get(name)):
                 values[name], changed = text, True
         one.values[line] = values
     return changed

@@ -10,21 +10,18 @@ from decimal import Decimal
 from pathlib import Path
 
 from xlsxwriter import Workbook
-from xlsxwriter.format import Format
-from xlsxwriter.worksheet import Worksheet
 
 from pipeline import quarantine, releases, store
 from pipeline.layouts import Layout, load_layout
-from pipeline.messages import Problem, shown
+from pipeline.messages import Problem
 from pipeline.quarantine import Row, Wanted
+from pipeline.workbook import PLAIN, sent, write_text
 
-CELL = 32_767  # characters that a cell can hold
 MAX_ROWS = 1_048_575  # that a sheet can hold below its header
 SUMMARY, ROWS = "ringkasan summary", "baris rows"
 DELIVERY, LINE, RECORD = "kiriman / delivery", "baris / line", "baris utuh / whole record"
 OURS = {DELIVERY: 44, LINE: 12, "aturan / rules": 24, "alasan dan tindakan": 60,
         "reason and what to do": 60, RECORD: 20}  # fmt: skip
-PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 HOW = [
     "Baris di lembar kedua disisihkan dan tidak dihitung. Perbaiki sel yang ditandai, jangan ubah "
     "kolom abu-abu, sertakan semua baris dari SKA yang diperbaiki, lalu kirim kembali berkas ini. "
@@ -65,13 +62,6 @@ def export(folder: Path, wanted: Wanted) -> list[Row]:
         made.append({"file": str(folder / name), "office_code": office, "records": len(rows),
                      "stated_usd": _usd(rows)})  # fmt: skip
     return made
-
-
-def sent(text: str | None) -> str:
-    """A delivered text as it stands in a return file: what can't be seen or is too long for a cell
-    is shown. What comes back the same is what was delivered."""
-    text = text or ""
-    return text if text.isprintable() and len(text) <= CELL else shown(text, CELL)
 
 
 def fields(row: Row) -> dict[str, str | None]:
@@ -127,14 +117,14 @@ def _summary(book: Workbook, office: str, layout: Layout, rows: list[Row]) -> No
         ("rilis / release", release.get("release_id", "")),
     ]
     for at, (label, text) in enumerate(head):
-        _text(sheet, at, 0, label, bold)
-        _text(sheet, at, 1, text, bold if not at else None)
+        write_text(sheet, at, 0, label, bold)
+        write_text(sheet, at, 1, text, bold if not at else None)
         if at < 2:
-            _text(sheet, at, 3 + at, (ANEW if layout.unpivot else HOW)[at], wrap)
+            write_text(sheet, at, 3 + at, (ANEW if layout.unpivot else HOW)[at], wrap)
     titles = ("aturan / rule", "baris / rows", "US$ terbaca / readable",
               "alasan dan tindakan", "reason and what to do")  # fmt: skip
     for column, text in enumerate(titles):
-        _text(sheet, 6, column, text, bold)
+        write_text(sheet, 6, column, text, bold)
     records, usd, notes = Counter[str](), Counter[str](), dict[str, Row]()
     for row in rows:
         for found in row["findings"]:
@@ -144,11 +134,11 @@ def _summary(book: Workbook, office: str, layout: Layout, rows: list[Row]) -> No
     lines = [(rule, n, usd[rule], notes[rule]) for rule, n in records.most_common()]
     all_ = ("semua / all", len(rows), _usd(rows), {"note_id": "", "note_en": ""})
     for at, (rule, n, stated, note) in enumerate([*lines, all_], 7):
-        _text(sheet, at, 0, rule)
+        write_text(sheet, at, 0, rule)
         sheet.write_number(at, 1, n, count)
         sheet.write_number(at, 2, stated, money)
-        _text(sheet, at, 3, note["note_id"], wrap)
-        _text(sheet, at, 4, note["note_en"], wrap)
+        write_text(sheet, at, 3, note["note_id"], wrap)
+        write_text(sheet, at, 4, note["note_en"], wrap)
 
 
 def _rows(book: Workbook, rows: list[Row], names: list[str]) -> None:
@@ -161,10 +151,10 @@ def _rows(book: Workbook, rows: list[Row], names: list[str]) -> None:
                              "border": 1, "bold": True})  # fmt: skip
     for column, (title, width) in enumerate(OURS.items()):
         sheet.set_column(column, column, width)
-        _text(sheet, 0, column, title, head)
+        write_text(sheet, 0, column, title, head)
     for column, name in enumerate(names, len(OURS)):
         sheet.set_column(column, column, 18, plain)
-        _text(sheet, 0, column, name, head)
+        write_text(sheet, 0, column, name, head)
     sheet.freeze_panes(1, 2)
     sheet.autofilter(0, 0, len(rows), len(OURS) + len(names) - 1)
     for at, row in enumerate(rows, 1):
@@ -174,18 +164,11 @@ def _rows(book: Workbook, rows: list[Row], names: list[str]) -> None:
         for column, text in enumerate(
             (row["delivery_id"], str(row["line"]), rules, *notes, sent(torn))
         ):
-            _text(sheet, at, column, text, fault if torn and text == sent(torn) else ours)
+            write_text(sheet, at, column, text, fault if torn and text == sent(torn) else ours)
         faulty = {one["column_name"] for one in found if one["column_name"]}
         if faulty - set(names):  # a rule about the record as a whole
             faulty = set(names)
         for column, name in enumerate(names, len(OURS)):
-            _text(sheet, at, column, sent(values.get(name)), fault if name in faulty else plain)
-
-
-def _text(sheet: Worksheet, row: int, column: int, text: str, style: Format | None = None) -> None:
-    """A cell of text, whatever it begins with. Raises ValueError where XlsxWriter would leave it
-    out in silence."""
-    if not text:
-        sheet.write_blank(row, column, None, style)
-    elif sheet.write_string(row, column, text[:CELL], style):
-        raise ValueError(f"cell {row}, {column} can't be written")
+            write_text(
+                sheet, at, column, sent(values.get(name)), fault if name in faulty else plain
+            )

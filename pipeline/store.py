@@ -23,7 +23,7 @@ from typing import Any
 from pipeline.messages import Problem
 from pipeline.settings import settings
 
-PRIVATE, PUBLISHED_FILE = 0o700, 0o444
+PRIVATE, PUBLISHED_FILE, PUBLISHED_FOLDER = 0o700, 0o444, 0o755
 RESTRICTED = ("landing", "accepted", "quarantine", "verdicts", "ledger", "rules", "builds", "work")
 HIDDEN = re.compile(r"\..+\.[0-9a-f]{32}")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")

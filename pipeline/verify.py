@@ -68,10 +68,7 @@ def _releases() -> Iterator[str]:
             try:
                 rotten = releases.rot(folder)
                 yield from (f"{file}: sha256 differs from SHA256SUMS" for file in rotten)
-                listed = (folder / "SHA256SUMS").read_text("utf-8").split()[1::2]
-                for file in sorted(folder.iterdir()):
-                    if file.name not in (*listed, "SHA256SUMS"):
-                        yield f"{file}: not in SHA256SUMS"
+                yield from (f"{file}: not in SHA256SUMS" for file in releases.unlisted(folder))
                 if not rotten:
                     store.read_json(folder / "release.json")
                     yield from _open_books(folder / releases.DATABASE)

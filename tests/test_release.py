@@ -101,13 +101,18 @@ def test_a_release_is_complete_documented_and_read_only(root: Path) -> None:
     folder = releases.link("internal").resolve()
     names = {file.name for file in folder.iterdir()}
     assert names == {
+        "csv",
+        "parquet",
+        "ranking.xlsx",
+        "datapackage.json",
         "ekspor.duckdb",
         "index.html",
         "control_totals.csv",
         "release.json",
         "SHA256SUMS",
     }
-    assert all(file.stat().st_mode & 0o222 == 0 for file in folder.iterdir())
+    for path in folder.rglob("*"):
+        assert oct(path.stat().st_mode)[-3:] == ("755" if path.is_dir() else "444"), path
     assert releases.rot(folder) == []
     database = folder / "ekspor.duckdb"
     assert query(database, "SELECT count(*) FROM duckdb_tables() WHERE comment IS NULL") == [(0,)]

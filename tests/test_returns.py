@@ -29,6 +29,7 @@ from pipeline import (
     settings,
     store,
     verify,
+    workbook,
 )
 from pipeline.messages import Problem
 from pipeline.quarantine import Wanted
@@ -167,8 +168,8 @@ def test_the_return_file_shows_rows_as_sent_and_what_to_do(root: Path) -> None:
     filled = [cell for row in found.values() for cell in row if cell.value is not None]
     assert {cell.data_type for cell in filled} == {"s"}
     assert not [cell for cell in filled if cell.hyperlink]
-    assert found["43"][at("nama_eksportir")].value == returns.sent(HOSTILE)
-    assert "\x1b" not in returns.sent(HOSTILE)
+    assert found["43"][at("nama_eksportir")].value == workbook.sent(HOSTILE)
+    assert "\x1b" not in workbook.sent(HOSTILE)
     marked = {
         (line, header[n])
         for line, row in found.items()
@@ -219,7 +220,7 @@ def test_libreoffice_opens_it_without_repair_and_loses_nothing(root: Path, tmp_p
 
 
 def test_a_control_character_or_a_text_too_long_comes_back_as_it_was_delivered(root: Path) -> None:
-    assert returns.sent("x" * 40_000) == "x" * (returns.CELL - 1) + "…"
+    assert workbook.sent("x" * 40_000) == "x" * (workbook.CELL - 1) + "…"
     resubmit(edited(root, correct))
     (landing,) = [one for one in store.landings("eska") if one.manifest["resubmits"]]
     landed = csv.DictReader(landing.payload.open(encoding="utf-8"))
