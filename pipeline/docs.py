@@ -45,7 +45,10 @@ RELEASE: dict[str, Any] = {
     **dict.fromkeys(("rules_sha", "code_sha", "duckdb_version"), ""),
     "is_synthetic": False,
 }
-OFFICE = {"published_by": "", "reason": ""}
+OFFICE: dict[str, Any] = dict.fromkeys(
+    ("published_by", "reason", "run_id", "run_kind", "run_months", "run_feeds", "changed_slices"),
+    "",
+)
 
 
 def made(folder: Path, app: typer.Typer) -> dict[Path, str]:
@@ -123,10 +126,14 @@ def _tables(folder: Path, audience: str) -> list[str]:
         columns = duck.rows(con, "FROM meta.dictionary")
     lines = []
     for name, title in titles:
-        lines += [f"### {name}\n{title}\n", "| column | type | en | id |", "|---|---|---|---|"]
+        lines += [
+            f"### {name}\n{title}\n",
+            "| column | type | en | id | key |",
+            "|---|---|---|---|---|",
+        ]
         for column in columns:
             if f"{column['schema_name']}.{column['table_name']}" == name:
-                cells = [_plain(column[key]) for key in export.NAMES[2:]]
-                lines.append(f"| {' | '.join(cells)} |")
+                cells = [_plain(column[key]) for key in export.NAMES[2:-1]]
+                lines.append(f"| {' | '.join(cells)} | {'key' * column['is_key']} |")
         lines.append("")
     return lines

@@ -127,6 +127,21 @@ def test_a_release_is_complete_documented_and_read_only(root: Path) -> None:
     assert "v1.0.0" in str(tags)
 
 
+def test_the_data_dictionary_lists_what_is_published(opened: Path) -> None:
+    text = (settings.ROOT / "docs" / "data-dictionary.md").read_text("utf-8")
+    parts = dict(zip(("internal", "public"), text.split("\n## ")[1:], strict=True))
+    for audience, part in parts.items():
+        database = opened / "data" / audience / "current" / releases.DATABASE
+        found = query(database, "SELECT schema_name, table_name, column_name FROM meta.dictionary")
+        assert len(found) > 80
+        for schema, table, column in found:
+            (section,) = [
+                one for one in part.split("\n### ") if one.startswith(f"{schema}.{table}\n")
+            ]
+            assert f"| {column} |" in section, (audience, schema, table, column)
+        assert part.count("\n| ") - 1 * part.count("| column |") == len(found)
+
+
 def test_rot_is_found(root: Path) -> None:
     page = releases.link("internal").resolve() / "index.html"
     page.chmod(0o600)
