@@ -94,6 +94,35 @@ def explain(
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
 
+def headline(con: duck.Connection, question: Question, language: str = "id") -> str:
+    """Who is first, by which rule, and how sure: one sentence. Raises Problem `no_ranking`."""
+    rows = rankings.answer(con, question)
+    first = [row for row in rows if row["growth_pct_rank"] == 1]
+    if not first:
+        return WORDS[language]["headline_none"]
+    page = _Page(con, question, first[0]["region_code"], language)
+    row, rules = first[0], {one["rule_name"]: one["rule_value"] for one in rankings.rules(con)}
+    sure = page.words["headline_unsure"]
+    if row["share_first"] is not None:
+        count = sum(bool(one["may_be_first"]) for one in rows)
+        share = page.number(row["share_first"], "#,##0.0")
+        sure = page.say("headline_sure" if count > 1 else "headline_alone", count=count, share=share)
+    return page.say(
+        "headline",
+        region=" / ".join(one["region_name"] for one in first),
+        of=sum(bool(one["is_ranked"]) for one in rows),
+        pct=page.pct(row["growth_pct"]),
+        start=page.day(row["period_start"]),
+        end=page.day(row["period_end"]),
+        baseline=page.words[row["baseline"]],
+        basis=page.words[row["basis"]],
+        share=page.number(rules["eligibility_base_share_pct"], "#,##0.##"),
+        floor=page.number(rules["eligibility_floor_usd"]),
+        exporters=page.number(rules["eligibility_min_exporters"]),
+        sure=sure,
+    )
+
+
 def _place(page: _Page) -> list[str]:
     row = page.row
     title = page.say(
@@ -173,7 +202,7 @@ def _origin(page: _Page) -> list[str]:
     for dimension in ("hs_chapter", "destination", "form"):
         some = [one for one in driven if one["dimension"] == dimension and one["growth_usd"]]
         for one in some[:SHOWN_ITEMS]:
-            name = _item_name(dimension, one["item_code"], page.language)
+            name = item_name(dimension, one["item_code"], page.language)
             lines.append(f"  {page.words[dimension]} {name}: {page.signed(one['growth_usd'])}")
     for one in page.rows_of("growth_margin", where, code=page.code):
         for name in ("continuing", "new", "switched_here", "left", "switched_away"):
@@ -305,7 +334,8 @@ def _caveats(page: _Page) -> list[str]:
     return [page.words["caveats"], *(f"  {line}" for line in lines)]
 
 
-def _item_name(dimension: str, code: str, language: str) -> str:
+def item_name(dimension: str, code: str, language: str) -> str:
+    """A chapter, destination or form in words."""
     if code in ("others", "unknown"):
         return WORDS[language][f"item_{code}"]
     if dimension == "destination":

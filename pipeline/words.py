@@ -2,6 +2,16 @@
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {
+        "headline": "{region} is first of {of} regions ranked by growth rate: {pct}, {start} to "
+        "{end} against {baseline}, by {basis}; ranked are regions with a base of at least {share} "
+        "% of the whole and US$ {floor} per 12 months, at least {exporters} exporters in each "
+        "period, all deliveries, and no firm that dominates; {sure}.",
+        "headline_sure": "by ordinary luck at the level of firms {count} regions can't be told "
+        "apart from the first, and it comes first in {share} % of the draws",
+        "headline_alone": "it alone is first beyond ordinary luck at the level of firms, in "
+        "{share} % of the draws",
+        "headline_unsure": "how sure that is was not worked out: too few exporters to say",
+        "headline_none": "In this release no region can be ranked by growth rate.",
         "title": "{region}: export growth, {start} to {end}, against {baseline}. "
         "Basis: {basis}; scope {scope}, league {league}.",
         "prev_period": "the period before",
@@ -84,6 +94,18 @@ WORDS: dict[str, dict[str, str]] = {
         "source": "Source: certificates of origin (SKA), release {release}.",
     },
     "id": {
+        "headline": "{region} berada di urutan pertama dari {of} daerah yang diperingkat menurut "
+        "laju pertumbuhan: {pct}, {start} sampai {end} dibanding {baseline}, menurut {basis}; yang "
+        "diperingkat ialah daerah dengan pembanding sekurangnya {share} % dari seluruhnya dan "
+        "US$ {floor} per 12 bulan, sekurangnya {exporters} eksportir pada tiap periode, kiriman "
+        "lengkap, dan tanpa satu perusahaan yang mendominasi; {sure}.",
+        "headline_sure": "oleh kebetulan biasa pada perusahaan, {count} daerah tidak dapat "
+        "dibedakan dari yang pertama, dan ia menjadi pertama pada {share} % undian",
+        "headline_alone": "hanya ia yang pertama di luar kebetulan biasa pada perusahaan, pada "
+        "{share} % undian",
+        "headline_unsure": "seberapa yakin hal itu tidak dihitung: eksportir terlalu sedikit",
+        "headline_none": "Dalam rilis ini tidak ada daerah yang dapat diperingkat menurut laju "
+        "pertumbuhan.",
         "title": "{region}: pertumbuhan ekspor, {start} sampai {end}, dibanding {baseline}. "
         "Dasar: {basis}; lingkup {scope}, liga {league}.",
         "prev_period": "periode sebelumnya",
