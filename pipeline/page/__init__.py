@@ -276,10 +276,18 @@ def _lines(rows: list[Row], steps: list[str]) -> list[Row]:
 
 
 def _map(facts: Facts, codes: list[str]) -> Any:
-    names = {code: facts.name(code) for code in codes}
+    """The headline's growth on a map; script.js shows another ranking's on the same."""
+    rows = facts.headline["rows"] if facts.headline else []
+    marks = {
+        row["region_code"]: charts.Mark(
+            row["region_name"], _cells(row, facts.is_public)["growth_pct"].id,
+            charts.growth_class(row), row["is_ranked"],
+        )
+        for row in rows if row["region_code"] in codes
+    }  # fmt: skip
     if file := settings().boundaries:
-        return charts.boundaries(file, names)
-    return charts.tiles(seeds.rows("tile_grid"), names)
+        return charts.boundaries(file, marks)
+    return charts.tiles(seeds.rows("tile_grid"), marks)
 
 
 def _drivers(facts: Facts, codes: list[str]) -> list[Row]:
@@ -393,9 +401,9 @@ def number(value: float | int | None, decimals: int = 1, absent: Text = DASH) ->
 
 def signed(value: Any, decimals: int = 1, absent: Text = DASH) -> Text:
     """The same with + or −."""
+    if value is None or not round(value, decimals):
+        return number(value and 0, decimals, absent)
     fraction = "." * bool(decimals) + "0" * decimals
-    if value is None:
-        return absent
     return _formatted(value, f"+#,##0{fraction};−#,##0{fraction}")
 
 

@@ -6,6 +6,8 @@ Every mark that stands for a region carries data-r, its code: script.js and styl
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,9 +23,23 @@ GREY, LABEL = "#c4c9cf", "#4b535d"
 # Dark enough to be read as text, told apart by the colour-blind, and dashed apart besides.
 COLOURS = ("#0068a6", "#b34700", "#00704f", "#a3457f", "#6f5500")
 DASHES: tuple[list[int], ...] = ([1, 0], [9, 4], [2, 3], [12, 3, 2, 3], [5, 2])
-ROW, WIDTH, TILE = 17, 620, (92, 58)
+ROW, WIDTH, TILE = 17, 640, (102, 58)
 NOISE = ("role", "aria-roledescription", "aria-hidden", "pointer-events", "stroke-miterlimit")
 BINS = (-25, -5, 5, 25)  # growth in per cent; at or above the last is the fifth class
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What the map tells of a region: its growth in words, and the class of its colour."""
+
+    name: str
+    growth: str
+    colour: str
+    is_ranked: bool
+
+    @property
+    def value(self) -> str:
+        return self.growth if self.is_ranked or self.growth == "–" else f"({self.growth})"
 
 
 def growth_class(row: Row) -> str:
@@ -54,16 +70,14 @@ def bump(rows: list[Row]) -> Markup:
 
     The five first of the last step are drawn in colours, all others grey.
     """
-    import altair as alt
-
     steps = sorted({row["step"] for row in rows})
     by_region: dict[str, list[Row]] = {}
     for row in rows:
         by_region.setdefault(row["region_code"], []).append(row)
-    values = []
     last = {row["region_code"]: row["place"] for row in rows if row["step"] == steps[-1]}
     first = sorted((code for code in last if last[code]), key=lambda code: (last[code], code))
-    top = first[:TOP]
+    looks = {code: str(at) for at, code in enumerate(first[:TOP])}
+    values = []
     for code, some in by_region.items():
         places: list[Any] = [None, *(row["place"] for row in some), None]
         for at, row in enumerate(some, 1):
@@ -71,17 +85,27 @@ def bump(rows: list[Row]) -> Markup:
             is_last = row["step"] == steps[-1] and places[at] is not None
             values.append({
                 "c": code, "step": row["step"], "place": row["place"],
-                "look": code if code in top else "-", "dot": is_alone or is_last,
+                "look": looks.get(code, "-"), "dot": is_alone or is_last,
                 "label": f"{row['place']}  {row['region_name']}" if is_last else "",
             })  # fmt: skip
     most = max((row["place"] or 1 for row in rows), default=1)
-    looks = ["-", *top]
-    dashes = alt.Scale(domain=looks, range=[[1, 0], *DASHES[: len(top)]])
-    colours = alt.Scale(domain=looks, range=[GREY, *COLOURS[: len(top)]])
-    inks = alt.Scale(domain=looks, range=[LABEL, *COLOURS[: len(top)]])
+    width = max(160, min(WIDTH, 48 * len(steps)))
+    size = {"width": width, "height": max(3, most) * ROW, "data": {"values": values}}
+    return _drawn(_bump() | size)
+
+
+@cache
+def _bump() -> dict[str, Any]:
+    """The chart without its data: made once, because Altair's checks of it take 0.3 s."""
+    import altair as alt
+
+    looks = ["-", *(str(at) for at in range(TOP))]
+    dashes = alt.Scale(domain=looks, range=[[1, 0], *DASHES])
+    colours = alt.Scale(domain=looks, range=[GREY, *COLOURS])
+    inks = alt.Scale(domain=looks, range=[LABEL, *COLOURS])
     dates = alt.Axis(title=None, labelAngle=-90, grid=False, labelColor=LABEL, domain=False)
-    scale = alt.Scale(domain=[0.5, most + 0.5], reverse=True, nice=False, zero=False)
-    base = alt.Chart(alt.Data(values=values)).encode(
+    scale = alt.Scale(reverse=True, nice=False, zero=False, padding=ROW / 2)
+    base = alt.Chart().encode(
         x=alt.X("step:O", axis=dates, scale=alt.Scale(padding=0.3)),
         y=alt.Y("place:Q", scale=scale, axis=None),
         description="c:N",
@@ -103,19 +127,16 @@ def bump(rows: list[Row]) -> Markup:
         .mark_text(align="left", dx=9, fontSize=12)
         .encode(text="label:N", color=alt.Color("look:N", scale=inks, legend=None))
     )
-    layers = alt.layer(lines(grey, 1.5), lines(bright, 3), dots, text)
-    shown = layers.resolve_scale(color="independent").properties(
-        width=max(120, min(WIDTH, 34 * len(steps))), height=max(3, most) * ROW
-    )
-    return _drawn(shown)
+    layers = alt.layer(lines(grey, 1.5), lines(bright, 3), dots, text, data=alt.Data(values=[]))
+    return _plain(layers.resolve_scale(color="independent"))
 
 
-def tiles(grid: list[Row], names: dict[str, str]) -> Markup | None:
+def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Markup | None:
     """The built-in map: a tile for each region that has a place in seeds/tile_grid.csv."""
     values = [
         {"c": one["region_code"], "x": int(one["column"]), "y": int(one["row"]),
-         "name": names[one["region_code"]], "value": "–"}
-        for one in grid if one["region_code"] in names
+         "name": mark.name, "value": mark.value}
+        for one in grid if (mark := marks.get(one["region_code"]))
     ]  # fmt: skip
     if not values:
         return None
@@ -131,10 +152,10 @@ def tiles(grid: list[Row], names: dict[str, str]) -> Markup | None:
     name = base.mark_text(dy=-9, fontSize=10.5).encode(text="name:N")
     value = base.mark_text(dy=10, fontSize=13, fontWeight="bold").encode(text="value:N")
     chart = alt.layer(box, name, value)
-    return _drawn(chart.properties(width=wide * TILE[0], height=high * TILE[1]))
+    return _drawn(_plain(chart.properties(width=wide * TILE[0], height=high * TILE[1])), marks)
 
 
-def boundaries(file: Path, names: dict[str, str]) -> Markup | None:
+def boundaries(file: Path, marks: dict[str, Mark]) -> Markup | None:
     """The map of a GeoJSON whose features have the region's code as `id` or `region_code`.
 
     Planar, so that rings may run either way. Raises Problem `bad_boundaries`.
@@ -142,7 +163,7 @@ def boundaries(file: Path, names: dict[str, str]) -> Markup | None:
     try:
         found = json.loads(file.read_text("utf-8"))["features"]
         shapes = {str(one.get("id") or one["properties"]["region_code"]): one for one in found}
-        known = {code: one["geometry"] for code, one in shapes.items() if code in names}
+        known = {code: one["geometry"] for code, one in shapes.items() if code in marks}
         middles = {code: _middle(shape["coordinates"]) for code, shape in known.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Problem("bad_boundaries", file=file, error=repr(error)) from error
@@ -151,7 +172,9 @@ def boundaries(file: Path, names: dict[str, str]) -> Markup | None:
     import altair as alt
 
     features = [{"type": "Feature", "geometry": g, "c": code} for code, g in known.items()]
-    points = [{"c": code, "x": x, "y": y, "value": "–"} for code, (x, y) in middles.items()]
+    points = [
+        {"c": code, "x": x, "y": y, "value": marks[code].value} for code, (x, y) in middles.items()
+    ]
     flat = {"type": "identity", "reflectY": True}
     shape = alt.Chart(alt.Data(values=features)).mark_geoshape().encode(description="c:N")
     value = (
@@ -160,7 +183,7 @@ def boundaries(file: Path, names: dict[str, str]) -> Markup | None:
         .encode(longitude="x:Q", latitude="y:Q", text="value:N", description="c:N")
     )
     chart = alt.layer(shape, value).project(**flat)
-    return _drawn(chart.properties(width=720, height=420))
+    return _drawn(_plain(chart.properties(width=720, height=420)), marks)
 
 
 def _middle(coordinates: Any) -> tuple[float, float]:
@@ -180,11 +203,15 @@ def _points(part: Any) -> Iterable[tuple[float, float]]:
             yield from _points(inner)
 
 
-def _drawn(chart: Any) -> Markup:
+def _plain(chart: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = chart.configure_view(stroke=None).to_dict()
+    return spec | {"background": None}
+
+
+def _drawn(spec: dict[str, Any], marks: dict[str, Mark] | None = None) -> Markup:
     """SVG without the noise of Vega's accessibility tree: the figure around it has a caption."""
     import vl_convert
 
-    spec = chart.configure_view(stroke=None).to_dict() | {"background": None}
     root = ElementTree.fromstring(vl_convert.vegalite_to_svg(spec))  # noqa: S314  our own drawing
     for parent in root.iter():
         for child in list(parent):
@@ -198,10 +225,13 @@ def _drawn(chart: Any) -> Markup:
         kind = one.attrib.pop("class", "").partition(" ")[0]
         if kind in ("mark-text", "mark-line", "mark-rect", "mark-shape"):
             one.set("class", kind)
+        if marks and code:
+            mark = marks[code]
+            is_text = one.tag.endswith("text")
+            one.set("class", f"t{mark.colour}" if is_text else
+                    mark.colour + " out" * (not mark.is_ranked))  # fmt: skip
         for name in ("d", "transform"):
             if name in one.attrib:
                 one.set(name, re.sub(r"\d+\.\d+", lambda n: f"{float(n[0]):.1f}", one.get(name, "")))
-    for name in ("width", "height", "version"):
-        root.attrib.pop(name, None)
     ElementTree.register_namespace("", SVG)
     return Markup(ElementTree.tostring(root, "unicode"))  # noqa: S704  its text is escaped

@@ -51,10 +51,12 @@ function paint() {
   const rows = new Map(all("#league tbody:not([hidden]) tr").map((row) => [row.dataset.r, row]));
   for (const shape of all(".map [data-r]")) {
     const row = rows.get(shape.dataset.r), kind = row ? row.classList[0] : "bn";
-    if (shape.tagName === "text") {
-      if (shape.getAttribute("font-weight") === "bold") shape.textContent = row ? row.cells[6].textContent : "–";
-      shape.setAttribute("class", `mark-text t${kind}`);
-    } else shape.setAttribute("class", kind);
+    const isOut = !row || row.classList.contains("out"), growth = row ? row.cells[6].textContent : "–";
+    if (shape.tagName !== "text") shape.setAttribute("class", isOut ? `${kind} out` : kind);
+    else {
+      if (shape.getAttribute("font-weight") === "bold") shape.textContent = isOut && growth !== "–" ? `(${growth})` : growth;
+      shape.setAttribute("class", `t${kind}`);
+    }
   }
   mark();
 }
