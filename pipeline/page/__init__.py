@@ -18,7 +18,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import NumberPattern, parse_pattern
 
-from pipeline import duck, explain, rankings, seeds, store
+from pipeline import duck, explain, seeds, store
 from pipeline.page import charts
 from pipeline.page.facts import BASELINES, KEY, KINDS, LEAGUES, Facts
 from pipeline.rankings import Row
@@ -66,6 +66,7 @@ def render(
     """
     facts = Facts(con, scope or seeds.default_scope())
     shared = {"facts": facts, "beside": beside, "previous": previous}
+    shared["moved"] = facts.moved(previous)
     codes = facts.codes()
     if len(codes) <= MOST_REGIONS:
         return {INDEX: _page(codes, **shared)}
@@ -97,6 +98,7 @@ def _page(
     facts: Facts,
     beside: list[Row],
     previous: Path | None,
+    moved: list[Row] | None,
     links: list[Row] | None = None,
     province: str | None = None,
 ) -> str:
@@ -132,11 +134,11 @@ def _page(
         map=_map(facts, codes),
         regions=_regions(facts, codes, previous),
         scope_drivers=_by_ranking(d for d in _drivers(facts, []) if not province),
-        sensitivity=_by_ranking(facts.sensitivity()),
-        changes=facts.changes(),
-        moved=facts.moved(previous),
-        quality=facts.quality(),
-        rules=facts.rules(),
+        sensitivity=_by_ranking(facts.sensitivity),
+        changes=facts.changes,
+        moved=moved,
+        quality=facts.quality,
+        rules=facts.rules,
         beside=beside,
         bins=charts.BINS,
         words=WORDS,
@@ -205,7 +207,7 @@ def _cells(row: Row, is_public: bool) -> Row:
 
 
 def _sparks(facts: Facts, codes: list[str]) -> list[Row]:
-    lines = facts.rolling()
+    lines = facts.rolling
     return [
         {"id": f"s-{basis}-{code}", "path": path}
         for (basis, code), values in lines.items()
@@ -219,7 +221,7 @@ def _bumps(
     """The newest steps of each January-to-month ranking on the page, drawn and as a table."""
     wanted = {(t["basis"], t["baseline"], t["league"]) for t in tables if t["period_kind"] == "ytd"}
     found = []
-    steps = sorted(facts.steps(), key=itemgetter("basis", "baseline", "league"))
+    steps = sorted(facts.steps, key=itemgetter("basis", "baseline", "league"))
     for key, some in groupby(steps, key=itemgetter("basis", "baseline", "league")):
         if key not in wanted:
             continue
@@ -322,17 +324,17 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
                 totals.setdefault(row["region_code"], []).append(cells)
     question = facts.question()
     own = (facts.headline["basis"], facts.headline["baseline"])
-    answer = rankings.answer(facts.con, question)
+    answer = facts.headline["rows"]
     return [
         {
             "code": row["region_code"],
             "name": row["region_name"],
             "cells": _cells(row, facts.is_public),
             "text": {
-                language: explain.explain(
-                    facts.con, row["region_code"], question, language, previous
-                ).split("\n\n")
-                for language in LANGUAGES
+                language: text.split("\n\n")
+                for language, text in explain.in_both(
+                    facts.con, row["region_code"], question, answer, previous
+                ).items()
             },
             "bases": totals.get(row["region_code"], []),
             "months": months.get(row["region_code"], {}),

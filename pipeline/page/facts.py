@@ -1,6 +1,7 @@
 """What the page tells, read from one release's ekspor.duckdb: where that is silent, so are we."""
 
 from datetime import date
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -183,9 +184,11 @@ class Facts:
         return [{name: one[name] for name in names} for one in ytd
                 if (one["league"], one["baseline"]) == ("all", ytd[0]["baseline"])]  # fmt: skip
 
+    @cached_property
     def steps(self) -> list[Row]:
         return duck.rows(self.con, STEP, {"scope": self.scope})
 
+    @cached_property
     def rolling(self) -> dict[tuple[str, str], list[Any]]:
         """Values of the newest rolling years, oldest first, by basis and region."""
         found: dict[tuple[str, str], list[Any]] = {}
@@ -213,9 +216,11 @@ class Facts:
         given = {"newest": self._newest(), "codes": codes, "scope": self.scope}
         return self._of("mart.shift_share", SHARES, **given)
 
+    @cached_property
     def sensitivity(self) -> list[Row]:
         return duck.rows(self.con, SENSITIVITY, {"scope": self.scope})
 
+    @cached_property
     def changes(self) -> list[Row]:
         return self._of("mart.release_change", CHANGED)
 
@@ -237,6 +242,7 @@ class Facts:
             rows = self.headline["rows"]
             return duck.rows(con, MOVED, {"rows": rows}) if had else None
 
+    @cached_property
     def quality(self) -> Row:
         """Books, deliveries, and what only the office's own file holds: US$, checks, freshness."""
         usd = "sum(stated_usd)" if not self.is_public else "NULL"
@@ -253,5 +259,6 @@ class Facts:
             "fresh": [] if self.is_public else freshness.grid(fresh),
         }
 
+    @cached_property
     def rules(self) -> list[Row]:
         return rankings.rules(self.con)
