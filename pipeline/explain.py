@@ -32,11 +32,18 @@ BASES = ("domicile", "issuer", "port")
 class _Page:
     """The facts of one region in one release, and the words of one language."""
 
-    def __init__(self, con: duck.Connection, question: Question, code: str, language: str) -> None:
-        self.con, self.code, self.language = con, code, language
-        self.words = WORDS[language]
-        self.locale = {"en": "en_US", "id": "id_ID"}[language]
-        rows = rankings.answer(con, question)
+    def __init__(
+        self,
+        con: duck.Connection,
+        question: Question,
+        code: str,
+        language: str,
+        rows: list[Row] | None = None,
+    ) -> None:
+        self.con, self.code = con, code
+        self.told: dict[str, list[Row]] = {}  # what was read, for the other language
+        self.speak(language)
+        rows = rows or rankings.answer(con, question)
         found = [row for row in rows if row["region_code"] == code]
         if not found:
             raise Problem("no_region", region_code=code, scope_code=question.scope_code)
@@ -46,13 +53,21 @@ class _Page:
         tables = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         self.tables = {name for (name,) in tables}
 
+    def speak(self, language: str) -> None:
+        self.language, self.words = language, WORDS[language]
+        self.locale = {"en": "en_US", "id": "id_ID"}[language]
+
     def rows_of(self, table: str, where: str, columns: str = "*", **more: Any) -> list[Row]:
         """Rows of a mart table for this ranking; none where the audience has no such table."""
         if table not in self.tables:
             return []
         facts = self.key | more
         used = {name: value for name, value in facts.items() if f"${name}" in where}
-        return duck.rows(self.con, f"SELECT {columns} FROM mart.{table} WHERE {where}", used)
+        query = f"SELECT {columns} FROM mart.{table} WHERE {where}"
+        asked = f"{query} {used}"
+        if asked not in self.told:
+            self.told[asked] = duck.rows(self.con, query, used)
+        return self.told[asked]
 
     def usd(self, value: Decimal | None) -> str:
         if value is None:
@@ -88,10 +103,57 @@ def explain(
 
     Raises Problem `no_ranking`, `no_region`.
     """
-    page = _Page(con, question, region_code, language)
+    return _text(_Page(con, question, region_code, language), previous)
+
+
+def in_both(
+    con: duck.Connection,
+    region_code: str,
+    question: Question,
+    rows: list[Row],
+    previous: Path | None = None,
+) -> dict[str, str]:
+    """The same by language, all read once; `rows` is the ranking that the question asks for."""
+    page, texts = _Page(con, question, region_code, "id", rows), {}
+    for language in WORDS:
+        page.speak(language)
+        texts[language] = _text(page, previous)
+    return texts
+
+
+def _text(page: _Page, previous: Path | None) -> str:
     parts = [_place(page), _rule(page), _certainty(page), _origin(page), _first(page)]
     parts += [_bases(page), _change(page, previous), _caveats(page)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+
+
+def headline(con: duck.Connection, question: Question, language: str = "id") -> str:
+    """Who is first, by which rule, and how sure: one sentence. Raises Problem `no_ranking`."""
+    rows = rankings.answer(con, question)
+    first = [row for row in rows if row["growth_pct_rank"] == 1]
+    if not first:
+        return WORDS[language]["headline_none"]
+    page = _Page(con, question, first[0]["region_code"], language)
+    row, rules = first[0], {one["rule_name"]: one["rule_value"] for one in rankings.rules(con)}
+    sure = page.words["headline_unsure"]
+    if row["share_first"] is not None:
+        count = sum(bool(one["may_be_first"]) for one in rows)
+        share = page.number(row["share_first"], "#,##0.0")
+        sure = page.say("headline_sure" if count > 1 else "headline_alone", count=count, share=share)
+    return page.say(
+        "headline",
+        region=" / ".join(one["region_name"] for one in first),
+        of=sum(bool(one["is_ranked"]) for one in rows),
+        pct=page.pct(row["growth_pct"]),
+        start=page.day(row["period_start"]),
+        end=page.day(row["period_end"]),
+        baseline=page.words[row["baseline"]],
+        basis=page.words[row["basis"]],
+        share=page.number(rules["eligibility_base_share_pct"], "#,##0.##"),
+        floor=page.number(rules["eligibility_floor_usd"]),
+        exporters=page.number(rules["eligibility_min_exporters"]),
+        sure=sure,
+    )
 
 
 def _place(page: _Page) -> list[str]:
@@ -173,7 +235,7 @@ def _origin(page: _Page) -> list[str]:
     for dimension in ("hs_chapter", "destination", "form"):
         some = [one for one in driven if one["dimension"] == dimension and one["growth_usd"]]
         for one in some[:SHOWN_ITEMS]:
-            name = _item_name(dimension, one["item_code"], page.language)
+            name = item_name(dimension, one["item_code"], page.language)
             lines.append(f"  {page.words[dimension]} {name}: {page.signed(one['growth_usd'])}")
     for one in page.rows_of("growth_margin", where, code=page.code):
         for name in ("continuing", "new", "switched_here", "left", "switched_away"):
@@ -261,13 +323,18 @@ def _causes(page: _Page) -> list[str]:
 def _changed(page: _Page, previous: Path | None) -> list[str]:
     if previous is None or not previous.exists():
         return []
-    with duck.connect(previous, read_only=True) as con:
-        where = f"{RANKING} AND region_code = $code"
-        found = duck.rows(
-            con, f"FROM mart.growth_ranking WHERE {where}", page.key | {"code": page.code}
-        )
-        (release,) = con.execute("SELECT release_id FROM meta.release").fetchall()[0]
-    if not found:
+    asked = f"{previous}"
+    if asked not in page.told:
+        with duck.connect(previous, read_only=True) as con:
+            page.told[asked] = duck.rows(
+                con,
+                "SELECT r.release_id, g.* FROM meta.release AS r LEFT JOIN (FROM "
+                f"mart.growth_ranking WHERE {RANKING} AND region_code = $code) AS g ON true",
+                page.key | {"code": page.code},
+            )
+    found = page.told[asked]
+    release = found[0]["release_id"]
+    if found[0]["region_code"] is None:
         return [page.say("was_absent", release=release)]
     was, row = found[0], page.row
     same = (was["fob_usd"], was["base_fob_usd"], was["growth_pct_rank"])
@@ -305,7 +372,8 @@ def _caveats(page: _Page) -> list[str]:
     return [page.words["caveats"], *(f"  {line}" for line in lines)]
 
 
-def _item_name(dimension: str, code: str, language: str) -> str:
+def item_name(dimension: str, code: str, language: str) -> str:
+    """A chapter, destination or form in words."""
     if code in ("others", "unknown"):
         return WORDS[language][f"item_{code}"]
     if dimension == "destination":

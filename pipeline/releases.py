@@ -47,9 +47,13 @@ def database(audience: str) -> Path:
 def before(audience: str) -> Path | None:
     """ekspor.duckdb of the release that the current one followed; None when it is gone."""
     now = current(audience)
-    name = now and now["previous_release_id"]
-    file = store.home() / audience / "releases" / str(name) / DATABASE
-    return file if name and file.exists() else None
+    return database_of(audience, now and now["previous_release_id"])
+
+
+def database_of(audience: str, release_id: str | None) -> Path | None:
+    """ekspor.duckdb of a release; None when it is gone."""
+    file = store.home() / audience / "releases" / str(release_id) / DATABASE
+    return file if release_id and file.exists() else None
 
 
 def every(audience: str) -> list[dict[str, Any]]:

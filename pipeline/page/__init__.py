@@ -1,107 +1,428 @@
-"""The page of a release: one self-contained file made from its own ekspor.duckdb."""
+"""The page of a release: self-contained files made from its own ekspor.duckdb, and nothing else."""
 
-from datetime import date
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import jinja2
+from babel import Locale
 from babel.dates import format_date
-from babel.numbers import format_decimal
+from babel.numbers import NumberPattern, parse_pattern
 
-from pipeline import duck, rankings
-from pipeline.messages import Problem
+from pipeline import duck, explain, seeds, store
+from pipeline.page import charts
+from pipeline.page.facts import BASELINES, KEY, KINDS, LEAGUES, Facts
+from pipeline.rankings import Row
+from pipeline.settings import settings
+from pipeline.words import UNITS, WORDS
 
-BASELINES = ("years_3", "prev_year")
-BASES = ("domicile", "issuer")
-LOCALE = "id_ID"
-BOOKS = """
-    SELECT state, sum(records)::BIGINT AS records, sum(stated_usd) AS stated_usd,
-        sum(unreadable_records)::BIGINT AS unreadable_records
-    FROM meta.ledger GROUP BY state ORDER BY state
-"""
-CHECKS = """
-    FROM meta.check_result WHERE unexpected > 0
-    ORDER BY severity = 'critical' DESC, unexpected DESC, rule_name
-"""
-SENSITIVITY = """
-    FROM mart.rule_sensitivity
-    WHERE basis = $basis AND scope_code = $scope_code AND league = $league
-        AND period_kind = $period_kind AND period_end = $period_end AND baseline = $baseline
-    ORDER BY ALL
-"""
+INDEX = "index.html"
+MOST_REGIONS = 60  # a scope with more gets a page for each province
+LOCALES = {"id": Locale.parse("id_ID"), "en": Locale.parse("en_US")}
+LANGUAGES = ("id", "en")
 
 
-def render(con: duck.Connection) -> str:
-    """The page of the release that `con` is open on (read-only). Names come out as text."""
-    release = duck.rows(con, "FROM meta.release")[0]
-    tables = [
-        table
-        for basis in BASES
-        for baseline in BASELINES
-        if (table := _league_table(con, basis, baseline))
+@dataclass(frozen=True)
+class Text:
+    """One cell in both languages; on a page without a switch the Indonesian."""
+
+    id: str
+    en: str
+
+    def __str__(self) -> str:
+        return self.id
+
+
+DASH, HIDDEN = Text("–", "–"), Text("tidak ditampilkan", "not shown")
+
+
+def write(con: duck.Connection, folder: Path, previous: Path | None = None) -> None:
+    """Write the pages of the release that `con` is open on (read-only) into its folder.
+
+    `previous` is ekspor.duckdb of the release before, if kept. Raises Problem `bad_boundaries`.
+    """
+    for name, html in render(con, downloads(folder), previous).items():
+        store.write_atomic(folder / name, html.encode())
+
+
+def render(
+    con: duck.Connection,
+    beside: list[Row],
+    previous: Path | None = None,
+    scope: str | None = None,
+) -> dict[str, str]:
+    """Every page by file name: index.html, and one per province where a scope has many regions.
+
+    Names come out as text. `beside`: the files to download, as `downloads` gives them.
+    """
+    facts = Facts(con, scope or seeds.default_scope())
+    shared = {"facts": facts, "beside": beside, "previous": previous}
+    shared["moved"] = facts.moved(previous)
+    codes = facts.codes()
+    if len(codes) <= MOST_REGIONS:
+        return {INDEX: _page(codes, **shared)}
+    provinces: dict[str, list[str]] = {}
+    for code in codes:
+        provinces.setdefault(facts.regions[code]["province_code"], []).append(code)
+    links = [
+        {"file": f"province-{store.safe_name(province)}.html", "name": facts.name(province)}
+        for province in sorted(provinces)
     ]
-    # The books are the office's own: an office's month may be one firm's.
-    is_internal = release["audience"] == "internal"
+    pages = {INDEX: _page([], links=links, **shared)}
+    for province, link in zip(sorted(provinces), links, strict=True):
+        pages[link["file"]] = _page(provinces[province], province=province, **shared)
+    return pages
+
+
+def downloads(folder: Path) -> list[Row]:
+    """What lies in a release's folder now, by name and size, and its checksums, made after it."""
+    found = [
+        {"name": file.relative_to(folder).as_posix(), "size": file.stat().st_size}
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.suffix != ".html"
+    ]
+    return [*found, {"name": "SHA256SUMS", "size": None}]
+
+
+def _page(
+    codes: list[str],
+    facts: Facts,
+    beside: list[Row],
+    previous: Path | None,
+    moved: list[Row] | None,
+    links: list[Row] | None = None,
+    province: str | None = None,
+) -> str:
+    """One page: of a whole scope, of its index (`links`), or of one province."""
+    tables = _tables(facts, set(codes), links, province)
+    con = facts.con
+    headline = {
+        language: explain.headline(con, facts.question(), language)
+        if facts.headline else WORDS[language]["headline_none"]
+        for language in LANGUAGES
+    }  # fmt: skip
+    place = province or facts.scope
+    style, script = source("style.css"), source("script.js")
     return template("index.html.j2").render(
-        release=release,
-        place=_name(con, rankings.Question().scope_code),
+        release=facts.release,
+        is_public=facts.is_public,
+        place=facts.name(place),
+        province=province,
+        links=links or [],
+        headline=headline,
+        start=tables[0] if tables else None,
         tables=tables,
-        rules=rankings.rules(con),
-        books=duck.rows(con, BOOKS) if is_internal else [],
-        checks=duck.rows(con, CHECKS) if is_internal else [],
-    )
+        choices={
+            name: [one for one in order if any(one == table[name] for table in tables)]
+            for name, order in (
+                ("period_kind", KINDS), ("baseline", BASELINES),
+                ("basis", list(dict.fromkeys(table["basis"] for table in tables))),
+                ("league", LEAGUES),
+            )
+        },
+        sparks=_sparks(facts, codes),
+        bumps=_bumps(facts, set(codes), tables, links),
+        map=_map(facts, codes),
+        regions=_regions(facts, codes, previous),
+        scope_drivers=_by_ranking(d for d in _drivers(facts, []) if not province),
+        sensitivity=_by_ranking(facts.sensitivity),
+        changes=facts.changes,
+        moved=moved,
+        quality=facts.quality,
+        rules=facts.rules,
+        beside=beside,
+        bins=charts.BINS,
+        words=WORDS,
+        hidden=HIDDEN,
+        dash=DASH,
+        units=UNITS["id"],
+        style=style,
+        script=script,
+        policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'",
+    )  # fmt: skip
 
 
-def _name(con: duck.Connection, region_code: str) -> str:
-    found = duck.rows(con, "FROM mart.region WHERE region_code = $code", {"code": region_code})
-    return str(found[0]["region_name"]) if found else region_code
+def _tables(
+    facts: Facts, codes: set[str], links: list[Row] | None, province: str | None
+) -> list[Row]:
+    """The rankings that a page carries, the headline's first; of a province, its own regions."""
+    found = facts.rankings
+    if links:  # 514 rows each: months and leagues stand on the provinces' pages and in the files
+        found = [one for one in found if one["period_kind"] == "ytd"
+                 and one["league"] in ("all", "province")]  # fmt: skip
+    if province:
+        found = [
+            {**one, "rows": [row for row in one["rows"] if row["region_code"] in codes]}
+            for one in found if one["league"] == "all"
+        ]  # fmt: skip
+    return [
+        {
+            **table,
+            "is_start": all(table[name] == facts.headline[name] for name in KEY),
+            "ranked": sum(bool(row["is_ranked"]) for row in table["rows"]),
+            "rows": [_cells(row, facts.is_public) for row in table["rows"]],
+        }
+        for table in found
+        if facts.headline
+    ]
 
 
-def _league_table(con: duck.Connection, basis: str, baseline: str) -> dict[str, Any] | None:
-    """The newest January-to-month ranking of the first scope, and its winner without a rule."""
-    try:
-        rows = rankings.answer(con, rankings.Question(basis=basis, baseline=baseline))
-    except Problem as problem:
-        if problem.code != "no_ranking":
-            raise
-        return None  # e.g. a sample of less than three years has no such baseline
-    keys = ("basis", "scope_code", "league", "period_kind", "period_end", "baseline")
+def _cells(row: Row, is_public: bool) -> Row:
+    """What the league table says of a row; None is a dash, or says that it is not shown."""
+    hidden = HIDDEN if row["suppression"] != "none" else DASH
+    low, high = row["growth_pct_rank_low"], row["growth_pct_rank_high"]
+    moved = row["rank_movement"]
     return {
-        "basis": basis,
-        "baseline": baseline,
-        "rows": rows,
-        "first": [row for row in rows if row["growth_pct_rank"] == 1],
-        "sensitivity": duck.rows(con, SENSITIVITY, {key: rows[0][key] for key in keys}),
-    }
+        "code": row["region_code"],
+        "class": charts.growth_class(row),
+        "name": row["region_name"],
+        "status": row["growth_status"],
+        "is_ranked": row["is_ranked"],
+        "is_hidden": row["suppression"] != "none",
+        "is_stale": row["is_stale"],
+        "rank": number(row["growth_pct_rank"], 0),
+        "moved": DASH if moved is None else _same(
+            "=" if not moved else f"{'▲' if moved > 0 else '▼'} {abs(moved)}"
+        ),
+        "fob_usd": usd(row["fob_usd"], hidden),
+        "base_fob_usd": usd(row["base_fob_usd"], hidden),
+        "growth_usd": signed(row["growth_usd"], 0, hidden),
+        "growth_pct": signed(row["growth_pct"], 1, hidden),
+        "usd_rank": number(row["growth_usd_rank"], 0),
+        "range": DASH if low is None else _same(f"{low}–{high}"),
+        "contribution_pp": signed(row["contribution_pp"], 2, HIDDEN if is_public else DASH),
+        "exporters": number(row["exporters"], 0, hidden),
+        "yearly": signed(row["growth_pct_yearly"], 1, hidden),
+    }  # fmt: skip
+
+
+def _sparks(facts: Facts, codes: list[str]) -> list[Row]:
+    lines = facts.rolling
+    return [
+        {"id": f"s-{basis}-{code}", "path": path}
+        for (basis, code), values in lines.items()
+        if code in codes and (path := charts.sparkline(values))
+    ]
+
+
+def _bumps(
+    facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | None
+) -> list[Row]:
+    """The newest steps of each January-to-month ranking on the page, drawn and as a table."""
+    wanted = {(t["basis"], t["baseline"], t["league"]) for t in tables if t["period_kind"] == "ytd"}
+    found = []
+    steps = sorted(facts.steps, key=itemgetter("basis", "baseline", "league"))
+    for key, some in groupby(steps, key=itemgetter("basis", "baseline", "league")):
+        if key not in wanted:
+            continue
+        rows = [row for row in some if not codes or row["region_code"] in codes]
+        if links:  # of hundreds, those that are first now
+            newest = max(row["period_end"] for row in rows)
+            first = {row["region_code"] for row in rows if row["period_end"] == newest
+                     and (row["growth_pct_rank"] or MOST_REGIONS) <= MOST_REGIONS // 2}  # fmt: skip
+            rows = [row for row in rows if row["region_code"] in first]
+        rows = _places(rows)
+        if any(row["place"] for row in rows):
+            by_step = sorted({row["step"] for row in rows})
+            found.append({
+                **dict(zip(("basis", "baseline", "league"), key, strict=True)),
+                "svg": charts.bump(rows),
+                "steps": by_step,
+                "lines": _lines(rows, by_step),
+            })  # fmt: skip
+    return found
+
+
+def _places(rows: list[Row]) -> list[Row]:
+    """Places among the regions of the page, step by step, from the first step with any."""
+    ranks: dict[date, list[int]] = {}
+    for row in rows:
+        if row["growth_pct_rank"]:
+            ranks.setdefault(row["period_end"], []).append(row["growth_pct_rank"])
+    began = min(ranks, default=None)
+    return [
+        {
+            "step": f"{row['period_end']:%Y-%m}",
+            "region_code": row["region_code"],
+            "region_name": row["region_name"],
+            "place": rank and 1 + sum(one < rank for one in ranks[row["period_end"]]),
+        }
+        for row in rows
+        if began and row["period_end"] >= began
+        for rank in [row["growth_pct_rank"]]
+    ]
+
+
+def _lines(rows: list[Row], steps: list[str]) -> list[Row]:
+    """The table behind a chart: regions by their last place, with the place at each step."""
+    places: dict[tuple[str, str], dict[str, int | None]] = {}
+    for row in rows:
+        line = places.setdefault((row["region_code"], row["region_name"]), {})
+        line[row["step"]] = row["place"]
+    ordered = sorted(places.items(), key=lambda one: (one[1].get(steps[-1]) or 999, one[0]))
+    return [
+        {"code": code, "name": name, "places": [line.get(step) or "–" for step in steps]}
+        for (code, name), line in ordered
+        if any(line.values())
+    ]
+
+
+def _map(facts: Facts, codes: list[str]) -> Any:
+    """The headline's growth on a map; script.js shows another ranking's on the same."""
+    rows = facts.headline["rows"] if facts.headline else []
+    marks = {
+        row["region_code"]: charts.Mark(
+            row["region_name"], _cells(row, facts.is_public)["growth_pct"].id,
+            charts.growth_class(row), row["is_ranked"],
+        )
+        for row in rows if row["region_code"] in codes
+    }  # fmt: skip
+    if file := settings().boundaries:
+        return charts.boundaries(file, marks)
+    return charts.tiles(seeds.rows("tile_grid"), marks)
+
+
+def _drivers(facts: Facts, codes: list[str]) -> list[Row]:
+    """Items with their names in both languages."""
+    return [
+        {**row, "item": Text(*(explain.item_name(row["dimension"], row["item_code"], language)
+                               for language in LANGUAGES))}
+        for row in facts.drivers(codes)
+    ]  # fmt: skip
+
+
+def _by_ranking(rows: Any) -> list[Row]:
+    """Rows under the ranking that they belong to."""
+    return [
+        {"basis": basis, "baseline": baseline, "league": None, "rows": list(some)}
+        for (basis, baseline), some in groupby(rows, key=itemgetter("basis", "baseline"))
+    ]
+
+
+def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]:
+    """What each region's own section holds."""
+    if not facts.headline:
+        return []
+    months, margins = facts.months(codes), _by_region(facts.margins(codes))
+    drivers, shares = _by_region(_drivers(facts, codes)), _by_region(facts.shares(codes))
+    totals: dict[str, list[Row]] = {}
+    for ranking in facts.rankings:
+        if (ranking["period_kind"], ranking["league"]) == ("ytd", "all"):
+            for row in ranking["rows"]:
+                names = {name: ranking[name] for name in ("basis", "baseline")}
+                cells = {**_cells(row, facts.is_public), **names}
+                totals.setdefault(row["region_code"], []).append(cells)
+    question = facts.question()
+    own = (facts.headline["basis"], facts.headline["baseline"])
+    answer = facts.headline["rows"]
+    return [
+        {
+            "code": row["region_code"],
+            "name": row["region_name"],
+            "cells": _cells(row, facts.is_public),
+            "text": {
+                language: text.split("\n\n")
+                for language, text in explain.in_both(
+                    facts.con, row["region_code"], question, answer, previous
+                ).items()
+            },
+            "bases": totals.get(row["region_code"], []),
+            "months": months.get(row["region_code"], {}),
+            "drivers": [
+                one for one in drivers.get(row["region_code"], [])
+                if (one["basis"], one["baseline"]) == own
+            ],
+            "margins": margins.get(row["region_code"], []),
+            "shares": shares.get(row["region_code"], []),
+        }
+        for row in answer
+        if row["region_code"] in codes
+    ]  # fmt: skip
+
+
+def _by_region(rows: list[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["region_code"], []).append(row)
+    return found
+
+
+def source(name: str) -> str:
+    return (files(__name__) / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
 
 
 def template(name: str) -> jinja2.Template:
     """A template of this folder; whatever is put into it comes out as text."""
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda file: (files(__name__) / file).read_text("utf-8")),
+        loader=jinja2.FunctionLoader(source),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["usd"] = _usd
-    environment.filters["number"] = _number
-    environment.filters["day"] = _day
+    filters: dict[str, Callable[..., Any]] = {
+        "usd": usd, "number": number, "signed": signed, "day": day, "month": month, "size": size,
+    }  # fmt: skip
+    environment.filters |= filters
     return environment.get_template(name)
 
 
-def _number(value: float | int | None, decimals: int = 1) -> str:
-    if value is None:
-        return "–"
-    return format_decimal(
-        value, format="#,##0" + "." * bool(decimals) + "0" * decimals, locale=LOCALE
-    )
+@cache
+def _pattern(pattern: str) -> NumberPattern:
+    return parse_pattern(pattern)
 
 
-def _usd(value: Decimal | None) -> str:
-    return "–" if value is None else format_decimal(value, format="#,##0", locale=LOCALE)
+def _same(text: str) -> Text:
+    return Text(text, text)
 
 
-def _day(value: date) -> str:
-    return format_date(value, format="d MMMM y", locale=LOCALE)
+def _formatted(value: float | Decimal, pattern: str) -> Text:
+    return Text(*(_pattern(pattern).apply(value, LOCALES[name]) for name in LANGUAGES))
+
+
+def number(value: float | int | None, decimals: int = 1, absent: Text = DASH) -> Text:
+    """A number with so many decimals, as each language writes it."""
+    fraction = "." * bool(decimals) + "0" * decimals
+    return absent if value is None else _formatted(value, "#,##0" + fraction)
+
+
+def signed(value: Any, decimals: int = 1, absent: Text = DASH) -> Text:
+    """The same with + or −."""
+    if value is None or not round(value, decimals):
+        return number(value and 0, decimals, absent)
+    fraction = "." * bool(decimals) + "0" * decimals
+    return _formatted(value, f"+#,##0{fraction};−#,##0{fraction}")
+
+
+def usd(value: Decimal | None, absent: Text = DASH) -> Text:
+    return absent if value is None else _formatted(value, "#,##0")
+
+
+def day(value: date) -> Text:
+    return Text(*(format_date(value, "d MMMM y", LOCALES[name]) for name in LANGUAGES))
+
+
+def month(value: date | datetime) -> Text:
+    return Text(*(format_date(value, "MMM y", LOCALES[name]) for name in LANGUAGES))
+
+
+def size(value: int) -> Text:
+    """Bytes as kB or MB."""
+    if value < 100_000:
+        return Text(*(f"{one} kB" for one in vars(number(value / 1000, 1)).values()))
+    return Text(*(f"{one} MB" for one in vars(number(value / 1_000_000, 1)).values()))

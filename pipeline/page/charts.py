@@ -1,0 +1,237 @@
+"""The page's drawings: Altair makes them, vl-convert turns them into SVG that needs no script.
+
+Every mark that stands for a region carries data-r, its code: script.js and style.css find it so.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from pipeline.messages import Problem
+from pipeline.rankings import Row
+
+SVG = "http://www.w3.org/2000/svg"
+TOP = 5
+GREY, LABEL = "#c4c9cf", "#4b535d"
+# Dark enough to be read as text, told apart by the colour-blind, and dashed apart besides.
+COLOURS = ("#0068a6", "#b34700", "#00704f", "#a3457f", "#6f5500")
+DASHES: tuple[list[int], ...] = ([1, 0], [9, 4], [2, 3], [12, 3, 2, 3], [5, 2])
+ROW, WIDTH, TILE = 17, 640, (102, 58)
+NOISE = ("role", "aria-roledescription", "aria-hidden", "pointer-events", "stroke-miterlimit")
+BINS = (-25, -5, 5, 25)  # growth in per cent; at or above the last is the fifth class
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What the map tells of a region: its growth in words, and the class of its colour."""
+
+    name: str
+    growth: str
+    colour: str
+    is_ranked: bool
+
+    @property
+    def value(self) -> str:
+        return self.growth if self.is_ranked or self.growth == "–" else f"({self.growth})"
+
+
+def growth_class(row: Row) -> str:
+    """The map's class of a row: b0 (fell most) to b4; bn where there is nothing to show."""
+    growth = row["growth_pct"]
+    return "bn" if growth is None else f"b{sum(growth >= limit for limit in BINS)}"
+
+
+def sparkline(values: list[Any]) -> str:
+    """The path of a line in a box of 96 × 20, scaled from zero to the largest; gaps where None."""
+    known = [float(value) for value in values if value is not None]
+    if len(known) < 2:
+        return ""
+    low, high = min(0.0, *known), max(known)
+    step, height = 96 / (len(values) - 1), (high - low) or 1.0
+    path, pen = [], "M"
+    for at, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        path.append(f"{pen}{at * step:.0f},{19 - 18 * (float(value) - low) / height:.1f}")
+        pen = "L"
+    return "".join(path)
+
+
+def bump(rows: list[Row]) -> Markup:
+    """Places step by step: `step` (text, in order), `region_code`, `region_name`, `place` or None.
+
+    The five first of the last step are drawn in colours, all others grey.
+    """
+    steps = sorted({row["step"] for row in rows})
+    by_region: dict[str, list[Row]] = {}
+    for row in rows:
+        by_region.setdefault(row["region_code"], []).append(row)
+    last = {row["region_code"]: row["place"] for row in rows if row["step"] == steps[-1]}
+    first = sorted((code for code in last if last[code]), key=lambda code: (last[code], code))
+    looks = {code: str(at) for at, code in enumerate(first[:TOP])}
+    values = []
+    for code, some in by_region.items():
+        places: list[Any] = [None, *(row["place"] for row in some), None]
+        for at, row in enumerate(some, 1):
+            is_alone = places[at] is not None and places[at - 1] is places[at + 1] is None
+            is_last = row["step"] == steps[-1] and places[at] is not None
+            values.append({
+                "c": code, "step": row["step"], "place": row["place"],
+                "look": looks.get(code, "-"), "dot": is_alone or is_last,
+                "label": f"{row['place']}  {row['region_name']}" if is_last else "",
+            })  # fmt: skip
+    most = max((row["place"] or 1 for row in rows), default=1)
+    width = max(160, min(WIDTH, 48 * len(steps)))
+    size = {"width": width, "height": max(3, most) * ROW, "data": {"values": values}}
+    return _drawn(_bump() | size)
+
+
+@cache
+def _bump() -> dict[str, Any]:
+    """The chart without its data: made once, because Altair's checks of it take 0.3 s."""
+    import altair as alt
+
+    looks = ["-", *(str(at) for at in range(TOP))]
+    dashes = alt.Scale(domain=looks, range=[[1, 0], *DASHES])
+    colours = alt.Scale(domain=looks, range=[GREY, *COLOURS])
+    inks = alt.Scale(domain=looks, range=[LABEL, *COLOURS])
+    dates = alt.Axis(title=None, labelAngle=-90, grid=False, labelColor=LABEL, domain=False)
+    scale = alt.Scale(reverse=True, nice=False, zero=False, padding=ROW / 2)
+    base = alt.Chart().encode(
+        x=alt.X("step:O", axis=dates, scale=alt.Scale(padding=0.3)),
+        y=alt.Y("place:Q", scale=scale, axis=None),
+        description="c:N",
+    )
+    colour = alt.Color("look:N", scale=colours, legend=None)
+    grey, bright = "datum.look === '-'", "datum.look !== '-'"
+
+    def lines(which: str, width: float) -> Any:
+        dash = alt.StrokeDash("look:N", scale=dashes, legend=None)
+        mark = {"strokeWidth": width, "invalid": "break-paths-show-domains", "strokeCap": "round"}
+        return (
+            base.transform_filter(which).mark_line(**mark)
+            .encode(detail="c:N", color=colour, strokeDash=dash)
+        )  # fmt: skip
+
+    dots = base.transform_filter("datum.dot").mark_circle(size=30, opacity=1).encode(color=colour)
+    text = (
+        base.transform_filter("datum.label !== ''")
+        .mark_text(align="left", dx=9, fontSize=12)
+        .encode(text="label:N", color=alt.Color("look:N", scale=inks, legend=None))
+    )
+    layers = alt.layer(lines(grey, 1.5), lines(bright, 3), dots, text, data=alt.Data(values=[]))
+    return _plain(layers.resolve_scale(color="independent"))
+
+
+def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Markup | None:
+    """The built-in map: a tile for each region that has a place in seeds/tile_grid.csv."""
+    values = [
+        {"c": one["region_code"], "x": int(one["column"]), "y": int(one["row"]),
+         "name": mark.name, "value": mark.value}
+        for one in grid if (mark := marks.get(one["region_code"]))
+    ]  # fmt: skip
+    if not values:
+        return None
+    import altair as alt
+
+    wide, high = (1 + max(one[name] for one in values) for name in ("x", "y"))
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.5, wide - 0.5], nice=False)),
+        y=alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[high - 0.5, -0.5], nice=False)),
+        description="c:N",
+    )
+    box = base.mark_rect(width=TILE[0] - 4, height=TILE[1] - 4, cornerRadius=3)
+    name = base.mark_text(dy=-9, fontSize=10.5).encode(text="name:N")
+    value = base.mark_text(dy=10, fontSize=13, fontWeight="bold").encode(text="value:N")
+    chart = alt.layer(box, name, value)
+    return _drawn(_plain(chart.properties(width=wide * TILE[0], height=high * TILE[1])), marks)
+
+
+def boundaries(file: Path, marks: dict[str, Mark]) -> Markup | None:
+    """The map of a GeoJSON whose features have the region's code as `id` or `region_code`.
+
+    Planar, so that rings may run either way. Raises Problem `bad_boundaries`.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))["features"]
+        shapes = {str(one.get("id") or one["properties"]["region_code"]): one for one in found}
+        known = {code: one["geometry"] for code, one in shapes.items() if code in marks}
+        middles = {code: _middle(shape["coordinates"]) for code, shape in known.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Problem("bad_boundaries", file=file, error=repr(error)) from error
+    if not known:
+        return None
+    import altair as alt
+
+    features = [{"type": "Feature", "geometry": g, "c": code} for code, g in known.items()]
+    points = [
+        {"c": code, "x": x, "y": y, "value": marks[code].value} for code, (x, y) in middles.items()
+    ]
+    flat = {"type": "identity", "reflectY": True}
+    shape = alt.Chart(alt.Data(values=features)).mark_geoshape().encode(description="c:N")
+    value = (
+        alt.Chart(alt.Data(values=points))
+        .mark_text(fontSize=10, fontWeight="bold")
+        .encode(longitude="x:Q", latitude="y:Q", text="value:N", description="c:N")
+    )
+    chart = alt.layer(shape, value).project(**flat)
+    return _drawn(_plain(chart.properties(width=720, height=420)), marks)
+
+
+def _middle(coordinates: Any) -> tuple[float, float]:
+    """The middle of the box around a shape."""
+    if isinstance(coordinates[0], int | float):
+        raise TypeError("no polygon")
+    points = list(_points(coordinates))
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+
+
+def _points(part: Any) -> Iterable[tuple[float, float]]:
+    if isinstance(part[0], int | float):
+        yield float(part[0]), float(part[1])
+    else:
+        for inner in part:
+            yield from _points(inner)
+
+
+def _plain(chart: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = chart.configure_view(stroke=None).to_dict()
+    return spec | {"background": None}
+
+
+def _drawn(spec: dict[str, Any], marks: dict[str, Mark] | None = None) -> Markup:
+    """SVG without the noise of Vega's accessibility tree: the figure around it has a caption."""
+    import vl_convert
+
+    root = ElementTree.fromstring(vl_convert.vegalite_to_svg(spec))  # noqa: S314  our own drawing
+    for parent in root.iter():
+        for child in list(parent):
+            if child.get("class") in ("background", "foreground"):
+                parent.remove(child)
+    for one in root.iter():
+        for name in NOISE:
+            one.attrib.pop(name, None)
+        if code := one.attrib.pop("aria-label", None):
+            one.set("data-r", code)
+        kind = one.attrib.pop("class", "").partition(" ")[0]
+        if kind in ("mark-text", "mark-line", "mark-rect", "mark-shape"):
+            one.set("class", kind)
+        if marks and code:
+            mark = marks[code]
+            is_text = one.tag.endswith("text")
+            one.set("class", f"t{mark.colour}" if is_text else
+                    mark.colour + " out" * (not mark.is_ranked))  # fmt: skip
+        for name in ("d", "transform"):
+            if name in one.attrib:
+                one.set(name, re.sub(r"\d+\.\d+", lambda n: f"{float(n[0]):.1f}", one.get(name, "")))
+    ElementTree.register_namespace("", SVG)
+    return Markup(ElementTree.tostring(root, "unicode"))  # noqa: S704  its text is escaped
