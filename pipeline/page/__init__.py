@@ -316,12 +316,14 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
     months, margins = facts.months(codes), _by_region(facts.margins(codes))
     drivers, shares = _by_region(_drivers(facts, codes)), _by_region(facts.shares(codes))
     totals: dict[str, list[Row]] = {}
+    wanted = set(codes)
     for ranking in facts.rankings:
         if (ranking["period_kind"], ranking["league"]) == ("ytd", "all"):
+            names = {name: ranking[name] for name in ("basis", "baseline")}
             for row in ranking["rows"]:
-                names = {name: ranking[name] for name in ("basis", "baseline")}
-                cells = {**_cells(row, facts.is_public), **names}
-                totals.setdefault(row["region_code"], []).append(cells)
+                if row["region_code"] in wanted:
+                    cells = {**_cells(row, facts.is_public), **names}
+                    totals.setdefault(row["region_code"], []).append(cells)
     question = facts.question()
     own = (facts.headline["basis"], facts.headline["baseline"])
     answer = facts.headline["rows"]
@@ -346,7 +348,7 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
             "shares": shares.get(row["region_code"], []),
         }
         for row in answer
-        if row["region_code"] in codes
+        if row["region_code"] in wanted
     ]  # fmt: skip
 
 
@@ -368,6 +370,11 @@ def _hash(text: str) -> str:
 
 def template(name: str) -> jinja2.Template:
     """A template of this folder; whatever is put into it comes out as text."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(source),
         autoescape=True,
@@ -379,7 +386,7 @@ def template(name: str) -> jinja2.Template:
         "usd": usd, "number": number, "signed": signed, "day": day, "month": month, "size": size,
     }  # fmt: skip
     environment.filters |= filters
-    return environment.get_template(name)
+    return environment
 
 
 @cache
