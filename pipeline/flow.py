@@ -21,6 +21,7 @@ from pipeline import (
     land,
     ledger,
     load,
+    operators,
     periods,
     rank,
     rejections,
@@ -305,6 +306,7 @@ def _build(
                 "trouble": trouble,
             }
             checks.write(con, folder, facts, [*core, *mart], verdicts)
+            operators.write(con, folder, facts)
         store.write_json(folder / "build.json", facts)
     return {"build_id": build_id, "built": True}
 
