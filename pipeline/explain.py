@@ -139,7 +139,9 @@ def headline(con: duck.Connection, question: Question, language: str = "id") -> 
     if row["share_first"] is not None:
         count = sum(bool(one["may_be_first"]) for one in rows)
         share = page.number(row["share_first"], "#,##0.0")
-        sure = page.say("headline_sure" if count > 1 else "headline_alone", count=count, share=share)
+        sure = page.say(
+            "headline_sure" if count > 1 else "headline_alone", count=count, share=share
+        )
     return page.say(
         "headline",
         region=" / ".join(one["region_name"] for one in first),

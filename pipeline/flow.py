@@ -24,6 +24,7 @@ from pipeline import (
     ledger,
     load,
     log,
+    operators,
     periods,
     rank,
     rejections,
@@ -285,6 +286,7 @@ def _build(
                 "trouble": trouble,
             }
             checks.write(con, folder, facts, [*core, *mart], verdicts)
+            operators.write(con, folder, facts)
         store.write_json(folder / "build.json", facts)
     return {"build_id": build_id, "built": True}
 

@@ -74,6 +74,27 @@ def listed(wanted: Wanted = EVERYTHING) -> list[Row]:
         )
 
 
+def by_office(con: duck.Connection) -> list[Row]:
+    """What stands in quarantine in a build. Grain: office; most US$ at stake first.
+
+    `stated_usd`: what can be read; `unreadable_records`: of how many it can't.
+    """
+    return duck.rows(
+        con,
+        """
+        SELECT office_code, min(period) AS first_month, max(period) AS last_month,
+            count(DISTINCT (delivery_id, line, record_key)) AS records,
+            sum(stated_usd)::DECIMAL(18, 2) AS stated_usd,
+            count(*) FILTER (stated_usd IS NULL) AS unreadable_records,
+            list_sort(list_distinct(flatten(list([f.rule_name FOR f IN findings]))))
+                AS rule_names
+        FROM core.quarantine_line
+        GROUP BY ALL
+        ORDER BY stated_usd DESC NULLS LAST, office_code
+        """,
+    )
+
+
 def commonest(most: int) -> list[tuple[str, int]]:
     """Rules with the most records in quarantine now, the first `most`, with how many.
 

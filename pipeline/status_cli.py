@@ -4,7 +4,18 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import checks, freshness, ledger, notify, rejections, releases, report, running, store
+from pipeline import (
+    checks,
+    freshness,
+    ledger,
+    notify,
+    operators,
+    rejections,
+    releases,
+    report,
+    running,
+    store,
+)
 from pipeline.messages import Problem, shown
 from pipeline.printing import Json, out, print_json, print_table
 
@@ -50,6 +61,7 @@ def status(
             for file in (releases.DATABASE, "index.html"):
                 out.print(f"  {releases.link(audience) / file}")
             if audience == "internal":
+                out.print(f"  {operators.file_of(release['build_id'])}")
                 out.print(f"  {checks.file_of(release['build_id'])}")
     if held := facts["hold"]:
         out.print(f"publishing is held / penerbitan ditahan: {shown(held['reason'])}")

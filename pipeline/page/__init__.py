@@ -3,9 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from itertools import groupby
@@ -14,35 +12,29 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from babel import Locale
-from babel.dates import format_date
-from babel.numbers import NumberPattern, parse_pattern
 
 from pipeline import duck, explain, seeds, store
 from pipeline.page import charts
 from pipeline.page.facts import BASELINES, KEY, KINDS, LEAGUES, Facts
+from pipeline.page.texts import (
+    DASH,
+    HIDDEN,
+    LANGUAGES,
+    Text,
+    day,
+    month,
+    number,
+    same,
+    signed,
+    size,
+    usd,
+)
 from pipeline.rankings import Row
 from pipeline.settings import settings
 from pipeline.words import UNITS, WORDS
 
 INDEX = "index.html"
 MOST_REGIONS = 60  # a scope with more gets a page for each province
-LOCALES = {"id": Locale.parse("id_ID"), "en": Locale.parse("en_US")}
-LANGUAGES = ("id", "en")
-
-
-@dataclass(frozen=True)
-class Text:
-    """One cell in both languages; on a page without a switch the Indonesian."""
-
-    id: str
-    en: str
-
-    def __str__(self) -> str:
-        return self.id
-
-
-DASH, HIDDEN = Text("–", "–"), Text("tidak ditampilkan", "not shown")
 
 
 def write(con: duck.Connection, folder: Path, previous: Path | None = None) -> None:
@@ -65,7 +57,7 @@ def render(
     Names come out as text. `beside`: the files to download, as `downloads` gives them.
     """
     facts = Facts(con, scope or seeds.default_scope())
-    shared = {"facts": facts, "beside": beside, "previous": previous}
+    shared: dict[str, Any] = {"facts": facts, "beside": beside, "previous": previous}
     shared["moved"] = facts.moved(previous)
     codes = facts.codes()
     if len(codes) <= MOST_REGIONS:
@@ -147,8 +139,7 @@ def _page(
         units=UNITS["id"],
         style=style,
         script=script,
-        policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'",
+        policy=policy(style, script),
     )  # fmt: skip
 
 
@@ -191,7 +182,7 @@ def _cells(row: Row, is_public: bool) -> Row:
         "is_hidden": row["suppression"] != "none",
         "is_stale": row["is_stale"],
         "rank": number(row["growth_pct_rank"], 0),
-        "moved": DASH if moved is None else _same(
+        "moved": DASH if moved is None else same(
             "=" if not moved else f"{'▲' if moved > 0 else '▼'} {abs(moved)}"
         ),
         "fob_usd": usd(row["fob_usd"], hidden),
@@ -199,7 +190,7 @@ def _cells(row: Row, is_public: bool) -> Row:
         "growth_usd": signed(row["growth_usd"], 0, hidden),
         "growth_pct": signed(row["growth_pct"], 1, hidden),
         "usd_rank": number(row["growth_usd_rank"], 0),
-        "range": DASH if low is None else _same(f"{low}–{high}"),
+        "range": DASH if low is None else same(f"{low}–{high}"),
         "contribution_pp": signed(row["contribution_pp"], 2, HIDDEN if is_public else DASH),
         "exporters": number(row["exporters"], 0, hidden),
         "yearly": signed(row["growth_pct_yearly"], 1, hidden),
@@ -215,9 +206,7 @@ def _sparks(facts: Facts, codes: list[str]) -> list[Row]:
     ]
 
 
-def _bumps(
-    facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | None
-) -> list[Row]:
+def _bumps(facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | None) -> list[Row]:
     """The newest steps of each January-to-month ranking on the page, drawn and as a table."""
     wanted = {(t["basis"], t["baseline"], t["league"]) for t in tables if t["period_kind"] == "ytd"}
     found = []
@@ -316,12 +305,14 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
     months, margins = facts.months(codes), _by_region(facts.margins(codes))
     drivers, shares = _by_region(_drivers(facts, codes)), _by_region(facts.shares(codes))
     totals: dict[str, list[Row]] = {}
+    wanted = set(codes)
     for ranking in facts.rankings:
         if (ranking["period_kind"], ranking["league"]) == ("ytd", "all"):
+            names = {name: ranking[name] for name in ("basis", "baseline")}
             for row in ranking["rows"]:
-                names = {name: ranking[name] for name in ("basis", "baseline")}
-                cells = {**_cells(row, facts.is_public), **names}
-                totals.setdefault(row["region_code"], []).append(cells)
+                if row["region_code"] in wanted:
+                    cells = {**_cells(row, facts.is_public), **names}
+                    totals.setdefault(row["region_code"], []).append(cells)
     question = facts.question()
     own = (facts.headline["basis"], facts.headline["baseline"])
     answer = facts.headline["rows"]
@@ -346,7 +337,7 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
             "shares": shares.get(row["region_code"], []),
         }
         for row in answer
-        if row["region_code"] in codes
+        if row["region_code"] in wanted
     ]  # fmt: skip
 
 
@@ -361,6 +352,15 @@ def source(name: str) -> str:
     return (files(__name__) / name).read_text("utf-8")
 
 
+def policy(style: str, script: str | None = None) -> str:
+    """What a browser may load and run: this style and script, and nothing from anywhere."""
+    allowed = f"script-src {_hash(script)}; " if script else ""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; {allowed}base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
 def _hash(text: str) -> str:
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"
@@ -368,6 +368,11 @@ def _hash(text: str) -> str:
 
 def template(name: str) -> jinja2.Template:
     """A template of this folder; whatever is put into it comes out as text."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(source),
         autoescape=True,
@@ -379,50 +384,4 @@ def template(name: str) -> jinja2.Template:
         "usd": usd, "number": number, "signed": signed, "day": day, "month": month, "size": size,
     }  # fmt: skip
     environment.filters |= filters
-    return environment.get_template(name)
-
-
-@cache
-def _pattern(pattern: str) -> NumberPattern:
-    return parse_pattern(pattern)
-
-
-def _same(text: str) -> Text:
-    return Text(text, text)
-
-
-def _formatted(value: float | Decimal, pattern: str) -> Text:
-    return Text(*(_pattern(pattern).apply(value, LOCALES[name]) for name in LANGUAGES))
-
-
-def number(value: float | int | None, decimals: int = 1, absent: Text = DASH) -> Text:
-    """A number with so many decimals, as each language writes it."""
-    fraction = "." * bool(decimals) + "0" * decimals
-    return absent if value is None else _formatted(value, "#,##0" + fraction)
-
-
-def signed(value: Any, decimals: int = 1, absent: Text = DASH) -> Text:
-    """The same with + or −."""
-    if value is None or not round(value, decimals):
-        return number(value and 0, decimals, absent)
-    fraction = "." * bool(decimals) + "0" * decimals
-    return _formatted(value, f"+#,##0{fraction};−#,##0{fraction}")
-
-
-def usd(value: Decimal | None, absent: Text = DASH) -> Text:
-    return absent if value is None else _formatted(value, "#,##0")
-
-
-def day(value: date) -> Text:
-    return Text(*(format_date(value, "d MMMM y", LOCALES[name]) for name in LANGUAGES))
-
-
-def month(value: date | datetime) -> Text:
-    return Text(*(format_date(value, "MMM y", LOCALES[name]) for name in LANGUAGES))
-
-
-def size(value: int) -> Text:
-    """Bytes as kB or MB."""
-    if value < 100_000:
-        return Text(*(f"{one} kB" for one in vars(number(value / 1000, 1)).values()))
-    return Text(*(f"{one} MB" for one in vars(number(value / 1_000_000, 1)).values()))
+    return environment

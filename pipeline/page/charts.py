@@ -115,7 +115,11 @@ def _bump() -> dict[str, Any]:
 
     def lines(which: str, width: float) -> Any:
         dash = alt.StrokeDash("look:N", scale=dashes, legend=None)
-        mark = {"strokeWidth": width, "invalid": "break-paths-show-domains", "strokeCap": "round"}
+        mark: dict[str, Any] = {
+            "strokeWidth": width,
+            "invalid": "break-paths-show-domains",
+            "strokeCap": "round",
+        }
         return (
             base.transform_filter(which).mark_line(**mark)
             .encode(detail="c:N", color=colour, strokeDash=dash)
@@ -127,13 +131,15 @@ def _bump() -> dict[str, Any]:
         .mark_text(align="left", dx=9, fontSize=12)
         .encode(text="label:N", color=alt.Color("look:N", scale=inks, legend=None))
     )
-    layers = alt.layer(lines(grey, 1.5), lines(bright, 3), dots, text, data=alt.Data(values=[]))
+    layers = alt.layer(
+        lines(grey, 1.5), lines(bright, 3), dots, text, data=alt.InlineData(values=[])
+    )
     return _plain(layers.resolve_scale(color="independent"))
 
 
 def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Markup | None:
     """The built-in map: a tile for each region that has a place in seeds/tile_grid.csv."""
-    values = [
+    values: list[Row] = [
         {"c": one["region_code"], "x": int(one["column"]), "y": int(one["row"]),
          "name": mark.name, "value": mark.value}
         for one in grid if (mark := marks.get(one["region_code"]))
@@ -143,7 +149,7 @@ def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Markup | None:
     import altair as alt
 
     wide, high = (1 + max(one[name] for one in values) for name in ("x", "y"))
-    base = alt.Chart(alt.Data(values=values)).encode(
+    base = alt.Chart(alt.InlineData(values=values)).encode(
         x=alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.5, wide - 0.5], nice=False)),
         y=alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[high - 0.5, -0.5], nice=False)),
         description="c:N",
@@ -175,10 +181,10 @@ def boundaries(file: Path, marks: dict[str, Mark]) -> Markup | None:
     points = [
         {"c": code, "x": x, "y": y, "value": marks[code].value} for code, (x, y) in middles.items()
     ]
-    flat = {"type": "identity", "reflectY": True}
-    shape = alt.Chart(alt.Data(values=features)).mark_geoshape().encode(description="c:N")
+    flat: dict[str, Any] = {"type": "identity", "reflectY": True}
+    shape = alt.Chart(alt.InlineData(values=features)).mark_geoshape().encode(description="c:N")
     value = (
-        alt.Chart(alt.Data(values=points))
+        alt.Chart(alt.InlineData(values=points))
         .mark_text(fontSize=10, fontWeight="bold")
         .encode(longitude="x:Q", latitude="y:Q", text="value:N", description="c:N")
     )
@@ -232,6 +238,8 @@ def _drawn(spec: dict[str, Any], marks: dict[str, Mark] | None = None) -> Markup
                     mark.colour + " out" * (not mark.is_ranked))  # fmt: skip
         for name in ("d", "transform"):
             if name in one.attrib:
-                one.set(name, re.sub(r"\d+\.\d+", lambda n: f"{float(n[0]):.1f}", one.get(name, "")))
+                one.set(
+                    name, re.sub(r"\d+\.\d+", lambda n: f"{float(n[0]):.1f}", one.get(name, ""))
+                )
     ElementTree.register_namespace("", SVG)
     return Markup(ElementTree.tostring(root, "unicode"))  # noqa: S704  its text is escaped

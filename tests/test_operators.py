@@ -1,0 +1,56 @@
+"""The operator's page: deliveries by feed and month, quarantine by office, what was not placed."""
+
+import re
+from pathlib import Path
+
+from deliveries import filler, land, text
+from nights import query
+from pipeline import flow, operators, quarantine, releases, store
+from test_checks import HOSTILE, Page
+
+
+def test_the_page_of_a_night(night: Path) -> None:
+    (folder,) = (night / "data/builds").glob("*/operator.html")
+    found = Page(folder.read_text("utf-8"))
+    assert not {"script", "img", "iframe", "form"} & set(found.tags)
+    assert [v for n, v in found.attributes if n == "href"] == ["checks.html"]
+    assert (folder.parent / "checks.html").exists() and folder.stat().st_mode & 0o77 == 0
+    assert "Operator's page" in found.text and "DATA SINTETIS" in found.text
+    words = re.sub(r"\s+", " ", found.text)
+    assert "2024-09" in words and "segar · fresh" in words
+    aside = query(
+        folder.parent / "warehouse.duckdb",
+        "SELECT office_code, count(DISTINCT (delivery_id, line, record_key)) "
+        "FROM core.quarantine_line GROUP BY ALL",
+    )
+    assert len(aside) > 3
+    for office, records in aside:
+        assert re.search(rf"\b{office} {records:,}".replace(",", "."), words)
+    assert "region_aliases" in words or "ambiguous" in words or "Bogor" in words
+    assert not (night / "data/internal/current/operator.html").exists()
+    assert releases.DATABASE  # the release itself knows nothing of it
+
+
+def test_what_a_delivery_says_is_text(data_root: Path) -> None:
+    hostile = HOSTILE.translate({ord(c): None for c in '";'})
+    land(text([{"kota_eksportir": hostile}, {"status_pengajuan": hostile, "no_ska":
+         "0000039/BGR/2022", "no_aju": "II202210110002"}, *filler(40)]))  # fmt: skip
+    request = flow.request_backfill("2022-10", "2022-10", "eska", "a test", store.now())
+    build_id = flow.build(request, {})["build_id"]
+    found = Page(operators.file_of(build_id).read_text("utf-8"))
+    assert not {"script", "img"} & set(found.tags)
+    assert "<script>alert(1)</script>" in found.text.lower()
+    assert not re.search("[\u202e\u200b\x1b]", found.text)
+
+
+def test_quarantine_by_office_counts_a_record_once(night: Path) -> None:
+    from pipeline import duck
+
+    (file,) = (night / "data/builds").glob("*/warehouse.duckdb")
+    with duck.connect(file, read_only=True) as con:
+        rows = quarantine.by_office(con)
+        (total,) = con.execute(
+            "SELECT count(DISTINCT (delivery_id, line, record_key)) FROM core.quarantine_line"
+        ).fetchall()
+    assert sum(row["records"] for row in rows) == total[0] > 0
+    assert all(row["rule_names"] == sorted(set(row["rule_names"])) for row in rows)

@@ -1,0 +1,443 @@
+"""The page of a release: what it tells, and how it behaves in a browser without a network.
+
+Screenshots are left in build/, to be looked at.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pipeline import duck, layouts, page, releases, settings
+from pipeline.messages import Problem
+from pipeline.page import charts, texts
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'; {{ 7*7 }}"
+FORMULA = "=cmd|'/C calc'!A0"
+SECTIONS = ["table", "steps", "map", "drivers", "regions", "changes", "method", "quality", "files"]
+# As a public file is: hidden values gone, nothing of the office's own; and names that attack.
+PUBLIC = f"""
+    UPDATE meta.release SET audience = 'public';
+    UPDATE mart.growth_ranking SET region_name = {duck.literal(HOSTILE)}
+        WHERE region_code = '3276';
+    UPDATE mart.growth_ranking SET region_name = {duck.literal(FORMULA)}
+        WHERE region_code = '3213';
+    UPDATE mart.region SET region_name = {duck.literal(HOSTILE)} WHERE region_code = '3276';
+    UPDATE mart.growth_ranking SET suppression = 'primary', growth_status = 'concentrated',
+        is_ranked = false, fob_usd = NULL, base_fob_usd = NULL, growth_usd = NULL,
+        growth_pct = NULL, growth_pct_yearly = NULL, growth_pct_rank = NULL, exporters = NULL,
+        growth_usd_rank = NULL, certificates = NULL WHERE region_code = '3205';
+    UPDATE mart.region_month SET fob_usd = NULL, suppression = 'primary'
+        WHERE region_code = '3205';
+    DROP TABLE mart.growth_margin;
+    DROP TABLE mart.release_change;
+    DROP TABLE mart.shift_share;
+    DROP TABLE meta.freshness;
+    ALTER TABLE meta.ledger DROP stated_usd;
+    ALTER TABLE meta.ledger DROP fob_usd;
+"""
+
+
+def altered(night: Path, to: Path, sql: str) -> Path:
+    """A copy of that night's ekspor.duckdb, changed."""
+    to.mkdir()
+    file = to / releases.DATABASE
+    shutil.copy(night / "data/internal/current" / releases.DATABASE, file)
+    file.chmod(0o600)
+    with duck.connect(file) as con:
+        con.execute(sql)
+    return file
+
+
+def rendered(file: Path, scope: str | None = None, previous: Path | None = None) -> dict[str, str]:
+    with duck.connect(file, read_only=True) as con:
+        return page.render(con, page.downloads(file.parent), previous, scope)
+
+
+@pytest.fixture(scope="module")
+def internal(night: Path) -> Path:
+    """The page as that night published it."""
+    return night / "data/internal/current/index.html"
+
+
+@pytest.fixture(scope="module")
+def public(night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page") / "public"
+    file = altered(night, folder, PUBLIC)
+    (folder / "index.html").write_text(rendered(file)["index.html"], "utf-8")
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; without it these tests are skipped, but not in CI."""
+    if not (found := shutil.which("chromium")):
+        if os.environ.get("CI"):
+            pytest.fail("CI must have chromium (apt-get install chromium)")
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page with the network cut; at the end: no request but its own, no error, no dialog."""
+    asked: list[str] = []
+    wrong: list[str] = []
+    opened: list[str] = []
+    contexts = []
+
+    def open_page(file: Path, width: int = 1440, **options: Any) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, offline=True, **options
+        )
+        contexts.append(context)
+        context.on("request", lambda request: asked.append(request.url))
+        tab = context.new_page()
+        tab.on("console", lambda told: wrong.append(told.text) if told.type != "log" else None)
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("dialog", lambda dialog: wrong.append(dialog.message))
+        opened.append(file.as_uri())
+        tab.goto(file.as_uri())
+        return tab
+
+    yield open_page
+    assert opened and asked == opened
+    assert wrong == []
+    for context in contexts:
+        context.close()
+
+
+def shown(tab: Page, what: str) -> list[str]:
+    """The text of what is visible."""
+    visible: list[str] = tab.eval_on_selector_all(
+        what, "all => all.filter(one => one.checkVisibility()).map(one => one.innerText.trim())"
+    )
+    return visible
+
+
+def column(tab: Page, number: int) -> list[str]:
+    return shown(tab, f"#league tbody:not([hidden]) tr > :nth-child({number})")
+
+
+def test_the_page_holds_what_is_asked_in_that_order(internal: Path) -> None:
+    html = internal.read_text("utf-8")
+    assert len(html.encode()) < 1_500_000
+    assert re.findall(r'<h2 id="(\w+)">', html) == SECTIONS
+    assert html.index('class="headline"') < html.index('<h2 id="table">')
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids)) > 100
+    assert set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
+    # Every basis, kind, baseline and league of the first scope, once each.
+    tables = re.findall(
+        r'<tbody data-basis="(\w+)" data-period_kind="(\w+)" data-baseline="(\w+)" '
+        r'data-league="(\w+)"', html,
+    )  # fmt: skip
+    assert len(tables) == len(set(tables)) == 2 * 5 * 2 * 3
+    assert len(re.findall(r"<details class=\"region\"", html)) == 27
+    assert "DATA SINTETIS" in html and "SYNTHETIC DATA" in html
+    assert 'href="ekspor.duckdb"' in html and 'href="control_totals.csv"' in html
+
+
+def test_the_policy_allows_its_own_style_and_script_alone(internal: Path) -> None:
+    html = internal.read_text("utf-8")
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', html)
+    assert policy.startswith("default-src &#39;none&#39;; style-src &#39;sha256-")
+    assert "unsafe" not in policy and "http" not in policy
+    assert len(re.findall(r"<(?:script|style)\b", html)) == 2
+    assert not re.findall(r"<[^>]+\s(?:style|on\w+|src)=", html)
+
+
+def test_the_headline_says_who_by_which_rule_and_how_sure(internal: Path) -> None:
+    html = internal.read_text("utf-8")
+    for words in ("berada di urutan pertama dari", "is first of", "0,1 % dari seluruhnya",
+                  "at least 0.1 % of the whole", "% undian", "% of the draws"):  # fmt: skip
+        assert words in re.sub(r"\s+", " ", html)
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+@pytest.mark.parametrize("kind", ["internal", "public"])
+def test_no_request_no_error_no_sideways_scroll(
+    visit: Callable[..., Page], request: pytest.FixtureRequest, kind: str, width: int
+) -> None:
+    tab = visit(request.getfixturevalue(kind), width)
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    tab.screenshot(path=settings.ROOT / f"build/page-{kind}-{width}.png", full_page=True)
+    tab.click("#unfold")
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    assert tab.locator("details.region[open]").count() == 27
+
+
+def test_sorting(visit: Callable[..., Page], internal: Path) -> None:
+    tab = visit(internal)
+    names = column(tab, 3)
+    assert [rank for rank in column(tab, 1) if rank != "–"][:3] == ["1", "2", "3"]
+    tab.get_by_role("button", name="Tumbuh, US$").click()
+    heads = tab.locator("#league thead th")
+    assert heads.nth(5).get_attribute("aria-sort") == "descending"
+    assert heads.nth(0).get_attribute("aria-sort") is None
+    cells = column(tab, 6)
+    growth = [int(cell.replace(".", "").replace("−", "-")) for cell in cells]
+    assert growth == sorted(growth, reverse=True) and min(growth) < 0 < max(growth)
+    tab.get_by_role("button", name="Tumbuh, US$").press("Enter")
+    assert column(tab, 6) == cells[::-1]
+    tab.get_by_role("button", name="Daerah").click()
+    assert column(tab, 3) == sorted(names) != names
+    tab.get_by_role("button", name="Rentang peringkat").click()
+    assert column(tab, 9)[-1] == "–" != column(tab, 9)[0]
+
+
+def test_filters(visit: Callable[..., Page], internal: Path) -> None:
+    tab = visit(internal)
+    first = column(tab, 7)
+    tab.select_option("[name=league]", "kota")
+    tab.select_option("[name=basis]", "issuer")
+    tab.select_option("[name=baseline]", "prev_year")
+    assert [name.partition(" ")[0] for name in column(tab, 3)] == ["Kota"] * 9
+    (caption,) = shown(tab, "#league caption")
+    assert "tahun sebelumnya, menurut penerbit SKA; liga kota" in caption
+    assert re.fullmatch(r"9 baris, \d diperingkat\.", tab.inner_text("#found"))
+    assert tab.get_attribute("#found", "aria-live") == "polite"
+    # The chart, the map and the drivers go with it.
+    (figure,) = shown(tab, "figure[data-basis] > figcaption")
+    assert "menurut penerbit SKA, terhadap tahun sebelumnya; liga kota" in figure
+    growth = dict(zip(column(tab, 3), column(tab, 7), strict=True))
+    tile = tab.locator(".map text[data-r='3276']")
+    assert tile.nth(1).text_content().strip("()") == growth["Kota Depok"]
+    assert tab.locator(".map text[data-r='3201']").nth(1).text_content() == "–"
+    assert all("penerbit" in one for one in shown(tab, ".columns[data-basis] caption"))
+    for kind in ("month", "quarter", "r12m", "year", "ytd"):
+        tab.select_option("[name=period_kind]", kind)
+        assert len(column(tab, 3)) == 9
+        assert len(shown(tab, "#no-steps")) == 0
+    for name, value in (("league", "all"), ("basis", "domicile"), ("baseline", "years_3")):
+        tab.select_option(f"[name={name}]", value)
+    assert column(tab, 7) == first
+
+
+def test_a_marked_region_stands_out_everywhere(visit: Callable[..., Page], internal: Path) -> None:
+    tab = visit(internal)
+    assert tab.locator(".marked").count() == 0
+    tab.select_option("[name=region]", "3216")
+    for what in ("#league tbody:not([hidden]) tr", "figure:not([hidden]) .bump path", ".map path"):
+        assert tab.locator(f"{what}.marked").count() >= 1
+    assert tab.locator("#r3216").get_attribute("open") is not None
+    assert set(tab.eval_on_selector_all(".marked", "all => all.map(one => one.dataset.r)")) == {
+        "3216"
+    }
+    assert len(shown(tab, "#r3216 table")) >= 5
+    tab.goto(internal.as_uri() + "#r3271")
+    assert tab.locator("#r3271").get_attribute("open") is not None
+
+
+def test_the_language_is_switched_by_keyboard_and_forgotten(
+    visit: Callable[..., Page], internal: Path
+) -> None:
+    tab = visit(internal)
+    before = tab.inner_text("body")
+    number = column(tab, 4)[0]
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.className") == "skip"
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.id") == "language"
+    tab.keyboard.press("Enter")
+    assert tab.get_attribute("html", "lang") == "en"
+    assert column(tab, 4)[0] == number.replace(".", ",") != number
+    text = tab.inner_text("body")
+    assert "is first of" in text and "urutan pertama" not in text
+    assert tab.title().startswith("Export growth, Jawa Barat")
+    assert not re.search(r"\b(daerah|dan|dari|yang|peringkat|menurut)\b", visible_words(tab))
+    assert re.fullmatch(r"28 rows, \d+ ranked\.", tab.inner_text("#found"))
+    tab.keyboard.press("Enter")
+    assert tab.inner_text("body") == before
+    assert tab.context.storage_state() == {"cookies": [], "origins": []}
+
+
+def visible_words(tab: Page) -> str:
+    """What an English reader reads, without names and the check notes' codes."""
+    return tab.inner_text("main").lower()
+
+
+def test_without_a_script_the_headline_ranking_is_there(
+    visit: Callable[..., Page], internal: Path
+) -> None:
+    tab = visit(internal, java_script_enabled=False)
+    assert len(shown(tab, "#league tbody tr")) == 28
+    assert shown(tab, ".script") == []
+    assert len(shown(tab, "figure[data-basis]")) == 1
+    growth = dict(zip(column(tab, 3), column(tab, 7), strict=True))
+    tile = tab.locator(".map text[data-r='3276']").nth(1)
+    assert tile.text_content() == growth["Kota Depok"]
+
+
+def test_it_prints_on_paper(visit: Callable[..., Page], internal: Path) -> None:
+    tab = visit(internal)
+    pdf = tab.pdf(prefer_css_page_size=True, tagged=True, outline=True)
+    count = len(re.findall(rb"/Type\s*/Page[^s]", pdf))
+    assert 4 <= count <= 15
+    assert b"/StructTreeRoot" in pdf and b"/Outlines" in pdf and b"/MarkInfo" in pdf
+    sizes = set(re.findall(rb"/MediaBox \[([^]]+)\]", pdf))
+    (box,) = {tuple(round(float(n)) for n in one.split()) for one in sizes}
+    assert box == (0, 0, 595, 842)  # A4
+    tab.emulate_media(media="print")
+    assert shown(tab, ".script, nav") == []
+    assert tab.evaluate("getComputedStyle(document.querySelector('thead')).display") == (
+        "table-header-group"
+    )
+    # Nothing is wider than the paper.
+    tab.set_viewport_size({"width": 703, "height": 900})
+    wide = "all => all.filter(one => one.getBoundingClientRect().right > 704).length"
+    assert tab.eval_on_selector_all("table, svg, p", wide) == 0
+
+
+@pytest.mark.parametrize(("kind", "width"), [("internal", 390), ("public", 1440)])
+def test_no_serious_fault_for_who_can_not_see_or_use_a_mouse(
+    visit: Callable[..., Page], request: pytest.FixtureRequest, kind: str, width: int
+) -> None:
+    tab = visit(request.getfixturevalue(kind), width, bypass_csp=True)
+    axe = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    tab.add_script_tag(content=axe)
+    tab.select_option("[name=region]", "3271")
+    for language in ("id", "en"):
+        assert tab.get_attribute("html", "lang") == language
+        found = tab.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        assert found["passes"]
+        serious = [
+            (one["id"], [node["html"][:200] for node in one["nodes"]][:3])
+            for one in found["violations"] if one["impact"] in ("serious", "critical")
+        ]  # fmt: skip
+        assert serious == []
+        tab.click("#language")
+
+
+def test_names_come_out_as_text(visit: Callable[..., Page], public: Path) -> None:
+    tab = visit(public)
+    assert HOSTILE in column(tab, 3) and FORMULA in column(tab, 3)
+    assert HOSTILE in tab.locator(".map text[data-r='3276']").first.text_content()
+    lines = tab.locator("figure:not([hidden]) .bump text").all_text_contents()
+    assert any(HOSTILE in one for one in lines)
+    assert HOSTILE in tab.inner_text(".headline[lang=id]")
+    assert tab.locator("img").count() == 0 and tab.locator("script").count() == 1
+
+
+def test_a_public_page_says_what_it_does_not_show(visit: Callable[..., Page], public: Path) -> None:
+    tab = visit(public)
+    row = tab.locator("#league tbody:not([hidden]) tr[data-r='3205']")
+    cells = [cell.strip() for cell in row.locator("td").all_inner_texts()]
+    assert cells.count("tidak ditampilkan") == 5
+    assert "terkonsentrasi pada satu perusahaan, tidak ditampilkan" in cells
+    assert tab.locator("#r3205 td:text-is('tidak ditampilkan')").count() > 20
+    assert tab.locator("#changes, #fresh, #checks, #m3201, #h3201").count() == 0
+    assert "US$ terbaca" not in tab.content()
+    tab.click("#language")
+    assert "not shown" in row.inner_text()
+
+
+def test_what_changed_since_the_release_before(night: Path, tmp_path: Path) -> None:
+    now = altered(night, tmp_path / "now", """
+        UPDATE meta.release SET previous_release_id = 'before';
+        INSERT INTO mart.release_change VALUES ('domicile', '3276', 'Kota Depok',
+            DATE '2024-09-01', 'newer_delivery', 'eska/DPK_2024-09/x', 1, 1000001, 1000000, 3);
+    """)  # fmt: skip
+    before = altered(night, tmp_path / "before", """
+        UPDATE mart.growth_ranking SET fob_usd = fob_usd - 1000000, growth_pct_rank = 2
+        WHERE region_code = '3276';
+    """)  # fmt: skip
+    html = rendered(now, previous=before)["index.html"]
+    changes = html[html.index('id="changes"') : html.index('id="method"')]
+    assert "karena kiriman yang lebih baru" in changes and "eska/DPK_2024-09/x" in changes
+    assert "+1.000.000" in changes and 'data-e="+1,000,000"' in changes
+    (moved,) = re.findall(r'<tr><th scope="row">Kota Depok</th><td>(\d)</td><td>(\d)</td>', changes)
+    assert moved == ("2", "1")
+    same = rendered(now, previous=now)["index.html"]
+    assert "Values and ranks of the headline have not changed." in same
+    assert "This is the first release." not in same
+
+
+def test_many_regions_get_a_page_for_each_province(
+    night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MOST_REGIONS", 20)
+    file = altered(night, tmp_path / "country", "SELECT 1")
+    pages = rendered(file, "ID")
+    assert {"index.html", "province-32.html", "province-31.html"} <= set(pages)
+    index, own = pages["index.html"], pages["province-32.html"]
+    assert re.findall(r'href="(province-\d+\.html)"', index) == sorted(set(pages) - {"index.html"})
+    assert '<details class="region"' not in index and 'data-league="province"' in index
+    assert len(re.findall(r"<details class=\"region\"", own)) == 27
+    assert 'href="index.html"' in own and 'data-r="3171"' not in own and 'data-r="3276"' in own
+
+
+def test_a_scope_without_rankings_has_a_page(night: Path, tmp_path: Path) -> None:
+    file = altered(night, tmp_path / "none", "DELETE FROM mart.growth_ranking")
+    html = rendered(file)["index.html"]
+    assert "no region can be ranked" in html and '<h2 id="method">' in html
+
+
+def test_nobody_ranked_is_said(night: Path, tmp_path: Path) -> None:
+    file = altered(night, tmp_path / "nobody", """
+        UPDATE mart.growth_ranking SET is_ranked = false, growth_pct_rank = NULL,
+            growth_usd_rank = NULL, growth_status = 'incomplete', is_complete = false
+    """)  # fmt: skip
+    html = rendered(file)["index.html"]
+    assert "no region can be ranked" in html and "deliveries missing" in html
+
+
+SQUARE = {"type": "Polygon", "coordinates": [[[107, -6], [108, -6], [108, -7], [107, -6]]]}
+
+
+def test_real_boundaries_take_the_tiles_place(
+    night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    shapes = [
+        {"type": "Feature", "id": "3276", "geometry": SQUARE, "properties": {}},
+        {"type": "Feature", "geometry": SQUARE, "properties": {"region_code": 3271}},
+        {"type": "Feature", "id": "9999", "geometry": SQUARE, "properties": {}},
+    ]
+    file = tmp_path / "map.geojson"
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": shapes}))
+    monkeypatch.setenv("IPSKA_BOUNDARIES", str(file))
+    settings.settings.cache_clear()
+    html = rendered(night / "data/internal/current" / releases.DATABASE)["index.html"]
+    drawn = html[html.index('class="map"') : html.index('id="map-caption"')]
+    assert set(re.findall(r'<path[^>]+data-r="(\d+)"', drawn)) == {"3276", "3271"}
+    assert len(re.findall(r'<text[^>]+data-r="3276"', drawn)) == 1
+    for broken in ("{", '{"features": [{"properties": {}}]}', '{"features": [{"id": 3276, '
+                   '"geometry": {"type": "Point", "coordinates": [1, 2]}}]}'):  # fmt: skip
+        file.write_text(broken)
+        with pytest.raises(Problem, match="bad_boundaries"):
+            rendered(night / "data/internal/current" / releases.DATABASE)
+    monkeypatch.undo()
+    settings.settings.cache_clear()
+    layouts.load_layout.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("growth", "colour"),
+    [(-80, "b0"), (-25, "b1"), (-5, "b2"), (4.99, "b2"), (5, "b3"), (25, "b4"), (None, "bn")],
+)
+def test_the_classes_of_the_map(growth: float | None, colour: str) -> None:
+    assert charts.growth_class({"growth_pct": growth}) == colour
+
+
+def test_a_sparkline_has_gaps_where_values_are_hidden() -> None:
+    assert charts.sparkline([1, None]) == ""
+    assert charts.sparkline([0, 10, None, 5, 10]) == "M0,19.0L24,1.0M72,10.0L96,1.0"
+
+
+def test_numbers_in_both_languages() -> None:
+    assert texts.usd(None) == texts.DASH
+    assert vars(texts.signed(-1234.56)) == {"id": "−1.234,6", "en": "−1,234.6"}
+    assert vars(texts.signed(-0.04)) == {"id": "0,0", "en": "0.0"}
+    assert vars(texts.number(1234567, 0)) == {"id": "1.234.567", "en": "1,234,567"}
+    assert texts.size(2_500_000).en == "2.5 MB"
