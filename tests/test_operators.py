@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deliveries import filler, land, text
 from nights import query
-from pipeline import flow, operators, quarantine, releases, store
+from pipeline import flow, operators, quarantine, releases, requests, store
 from test_checks import HOSTILE, Page
 
 
@@ -35,7 +35,7 @@ def test_what_a_delivery_says_is_text(data_root: Path) -> None:
     hostile = HOSTILE.translate({ord(c): None for c in '";'})
     land(text([{"kota_eksportir": hostile}, {"status_pengajuan": hostile, "no_ska":
          "0000039/BGR/2022", "no_aju": "II202210110002"}, *filler(40)]))  # fmt: skip
-    request = flow.request_backfill("2022-10", "2022-10", "eska", "a test", store.now())
+    request = requests.backfill("2022-10", "2022-10", "eska", "a test", store.now())
     build_id = flow.build(request, {})["build_id"]
     found = Page(operators.file_of(build_id).read_text("utf-8"))
     assert not {"script", "img"} & set(found.tags)
