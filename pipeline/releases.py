@@ -41,7 +41,7 @@ def database(audience: str) -> Path:
 def before(audience: str) -> Path | None:
     """ekspor.duckdb of the release that the current one followed; None when it is gone."""
     now = current(audience)
-    return database_of(audience, now and now["previous_release_id"])
+    return database_of(audience, now["previous_release_id"]) if now else None
 
 
 def database_of(audience: str, release_id: str | None) -> Path | None:
