@@ -343,6 +343,7 @@ def test_a_public_page_says_what_it_does_not_show(visit: Callable[..., Page], pu
 
 def test_what_changed_since_the_release_before(night: Path, tmp_path: Path) -> None:
     now = altered(night, tmp_path / "now", """
+        ALTER TABLE meta.release ALTER previous_release_id TYPE VARCHAR;
         UPDATE meta.release SET previous_release_id = 'before';
         INSERT INTO mart.release_change VALUES ('domicile', '3276', 'Kota Depok',
             DATE '2024-09-01', 'newer_delivery', 'eska/DPK_2024-09/x', 1, 1000001, 1000000, 3);

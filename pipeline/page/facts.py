@@ -175,8 +175,10 @@ class Facts:
         return sorted(code for code in found if not code.endswith("99"))
 
     def _of(self, table: str, query: str, **given: Any) -> list[Row]:
-        """Rows of a table; none where the audience has no such table."""
-        return duck.rows(self.con, query, given) if table in self.tables else []
+        """Rows of a table; none where the audience has no such table, or nothing is ranked."""
+        if table not in self.tables or given.get("newest") == []:
+            return []
+        return duck.rows(self.con, query, given)
 
     def _newest(self) -> list[Row]:
         names = ("basis", "period_kind", "period_end")
