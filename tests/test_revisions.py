@@ -102,7 +102,7 @@ def test_growth_at_each_lag_and_its_revision_since(made: list[str]) -> None:
 
 
 def test_what_was_shown_after_a_rollback_and_what_is_no_longer_kept(made: list[str]) -> None:
-    entry = {"run_id": "20240901T000000000000Z-rollback-aaaa", "kind": "rollback",
+    entry = {"run_id": "20240820T000000000000Z-rollback-aaaa", "kind": "rollback",
              "started_at": "2024-08-20T00:00:00+00:00", "release_id": made[0]}  # fmt: skip
     ledger.record(entry)
     rows, _ = revisions.triangle(MONTHS)
