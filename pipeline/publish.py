@@ -127,7 +127,8 @@ def _fill(
         _public_gate(build, file, last)
     with duck.connect(folder / releases.DATABASE, read_only=True) as con:
         store.write_atomic(folder / "control_totals.csv", _control_totals(con))
-        page.write(con, folder, releases.database_of(audience, release["previous_release_id"]))
+        before = None if is_public else release["previous_release_id"]
+        page.write(con, folder, releases.database_of(audience, before))
     store.write_json(folder / "release.json", release)
     files = sorted(folder.iterdir())
     sums = "".join(f"{store.sha256_of(file)}  {file.name}\n" for file in files)
