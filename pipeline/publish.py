@@ -158,7 +158,8 @@ def _fill(
         downloads.write(con, folder)
         workbook.write_ranking(con, folder / "ranking.xlsx")
         store.write_json(folder / "datapackage.json", downloads.describe(con, folder))
-        page.write(con, folder, releases.database_of(audience, release["previous_release_id"]))
+        before = None if is_public else release["previous_release_id"]
+        page.write(con, folder, releases.database_of(audience, before))
     store.write_json(folder / "release.json", release)
     releases.seal(folder)
 

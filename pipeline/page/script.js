@@ -7,7 +7,7 @@ let sorted = { column: 0, direction: 1 };
 
 for (const one of all(".script")) one.hidden = one.id === "no-steps" && one.hidden;
 
-// In Indonesian text 1.234,5; the English twin in data-e can be read by parseFloat.
+// What parseFloat can read is the English twin, 1,234.5 without its commas.
 function value(cell) {
   const english = root.lang === "en" ? cell.textContent : cell.dataset.e ?? cell.textContent;
   return parseFloat(english.replace(/,/g, "").replace("−", "-").replace("▼ ", "-").replace("▲ ", "").replace("=", "0"));
