@@ -278,7 +278,7 @@ def write_docs(
     ] = False,
     to: Annotated[Path, typer.Option(help="the folder docs/", show_default=False)] = ROOT / "docs",
 ) -> None:
-    """Write what is generated in docs/: the runbook's messages, cli.md and data-dictionary.md."""
+    """Write what is generated in docs/ (messages of the runbook, cli, dags, data-dictionary)."""
     found = docs.made(to, app)
     old = [path for path, text in found.items()
            if not path.exists() or path.read_text("utf-8") != text]  # fmt: skip

@@ -1,5 +1,6 @@
-"""Documentation made of the code: the runbook's messages, cli.md and data-dictionary.md."""
+"""Documentation made of the code: the runbook's messages, cli.md, dags.md, data-dictionary.md."""
 
+import ast
 import re
 import tempfile
 import tomllib
@@ -11,6 +12,7 @@ from typer.cli import get_docs_for_click
 
 from pipeline import builds, duck, export, load, rank
 from pipeline.messages import catalogue
+from pipeline.settings import ROOT
 
 MARK = "<!-- From here on `ipska docs` writes. -->"
 STOPS = {
@@ -59,6 +61,7 @@ def made(folder: Path, app: typer.Typer) -> dict[Path, str]:
     return {
         runbook: f"{by_hand.rstrip()}\n\n{MARK}\n\n{_messages(known)}",
         folder / "cli.md": _cli(app),
+        folder / "dags.md": _dags(),
         folder / "data-dictionary.md": _dictionary(),
     }
 
@@ -92,6 +95,54 @@ def _cli(app: typer.Typer) -> str:
     text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="ipska")
     lines = [line.rstrip() for line in text.splitlines()]
     return "\n".join(["<!-- Written by `ipska docs`. -->", *lines]).rstrip() + "\n"
+
+
+def _dags() -> str:
+    """Each DAG: schedule, what it does, its parameters and tasks. Read, not imported: that is
+    Airflow's."""
+    tree = ast.parse((ROOT / "dags" / "ipska.py").read_text("utf-8"))
+    made = {one.name: one for one in tree.body if isinstance(one, ast.FunctionDef)}
+    named = {
+        target.id: one.value
+        for one in tree.body
+        if isinstance(one, ast.Assign)
+        for target in one.targets
+        if isinstance(target, ast.Name)
+    }
+    lines = ["<!-- Written by `ipska docs`. -->", "# The DAGs / Semua DAG", ""]
+    for function in made.values():
+        call = function.decorator_list[0] if function.decorator_list else None
+        if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "dag":
+            continue
+        told = {one.arg: one.value for one in call.keywords if one.arg}
+        parts = ast.walk(told["schedule"])
+        when = [str(one.value) for one in parts if isinstance(one, ast.Constant) and one.value]
+        schedule = " ".join(f"`{text}`" for text in when) or "by hand / dengan tangan"
+        lines += [f"## {ast.literal_eval(told['dag_id'])}", f"Schedule / jadwal: {schedule}\n"]
+        lines += [f"{ast.get_docstring(function)}\n"]
+        params = told.get("params", ast.Dict([], []))
+        if isinstance(params, ast.Dict) and params.keys:
+            lines += ["| parameter | title | default | |", "|---|---|---|---|"]
+        for key, value in zip(
+            getattr(params, "keys", []), getattr(params, "values", []), strict=True
+        ):
+            param: Any = named[value.id] if isinstance(value, ast.Name) else value
+            words = {one.arg: one.value for one in param.keywords}
+            cells = [ast.literal_eval(words[name]) for name in ("title", "description")]
+            default = ast.literal_eval(param.args[0]) if param.args else "required / wajib"
+            default = "–" if default is None else default
+            name = ast.literal_eval(key)
+            lines.append(f"| {name} | {cells[0]} | {default} | {_plain(cells[1])} |")
+        lines += ["", "| task | |", "|---|---|"]
+        calls = [one.func.id for one in ast.walk(function)
+                 if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)]  # fmt: skip
+        for name in dict.fromkeys(name for name in calls if name in made):
+            decorator = made[name].decorator_list[0]
+            options = {one.arg: one.value for one in getattr(decorator, "keywords", [])}
+            task_id = ast.literal_eval(options["task_id"]) if "task_id" in options else name
+            lines.append(f"| {task_id} | {ast.get_docstring(made[name])} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _dictionary() -> str:

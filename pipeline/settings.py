@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     feeds: Path | None = Field(None, description="feeds file; default seeds/feeds.toml")
     expectations: Path = ROOT / "expectations"
     warehouse: Path = ROOT / "warehouse"
-    boundaries: Path | None = Field(None, description="GeoJSON by BPS code for the page's map")
+    boundaries: Path | None = Field(None, description="GeoJSON or TopoJSON by BPS code for the map")
 
     deadline: time = Field(time(6), description="until when the night's release is due, local time")
     months_back: int = Field(3, description="months before the newest expected one pulled nightly")

@@ -3,6 +3,8 @@
 Screenshots are left in build/, to be looked at.
 """
 
+import itertools
+import json
 import os
 import re
 import shutil
@@ -398,8 +400,6 @@ SQUARE = {"type": "Polygon", "coordinates": [[[107, -6], [108, -6], [108, -7], [
 def test_real_boundaries_take_the_tiles_place(
     night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import json
-
     shapes = [
         {"type": "Feature", "id": "3276", "geometry": SQUARE, "properties": {}},
         {"type": "Feature", "geometry": SQUARE, "properties": {"region_code": 3271}},
@@ -421,6 +421,56 @@ def test_real_boundaries_take_the_tiles_place(
     monkeypatch.undo()
     settings.settings.cache_clear()
     layouts.load_layout.cache_clear()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_topojson_draws_what_the_geojson_does(packed: bool, tmp_path: Path) -> None:
+    """Two triangles share an arc, which one of them runs backwards; a third region has two."""
+
+    def polygon(*rings: list[list[int]]) -> dict[str, Any]:
+        return {"type": "Polygon", "coordinates": list(rings)}
+
+    left = [[0, 0], [10, 0], [10, 20], [0, 0]]
+    right = [[10, 20], [10, 0], [30, 0], [10, 20]]
+    far = [[[[50, 50], [60, 50], [60, 60], [50, 50]]], [left]]
+    plain = {"features": [
+        {"id": "3271", "geometry": polygon(left)},
+        {"properties": {"region_code": "3276"}, "geometry": polygon(right)},
+        {"id": "3201", "geometry": {"type": "MultiPolygon", "coordinates": far}},
+    ]}  # fmt: skip
+    arcs = [[[10, 0], [10, 20]], [[10, 20], [0, 0], [10, 0]], [[10, 0], [30, 0], [10, 20]],
+            [[50, 50], [60, 50], [60, 60], [50, 50]]]  # fmt: skip
+    topology: dict[str, Any] = {"type": "Topology", "arcs": arcs, "objects": {"map": {
+        "type": "GeometryCollection", "geometries": [
+            {"type": "Polygon", "id": "3271", "arcs": [[1, 0]]},
+            {"type": "Polygon", "properties": {"region_code": "3276"}, "arcs": [[-1, 2]]},
+            {"type": "MultiPolygon", "id": "3201", "arcs": [[[3]], [[1, 0]]]},
+            {"type": "Point", "coordinates": [1, 1]},
+        ]}}}  # fmt: skip
+    if packed:  # whole steps of ten, from (−10, −10)
+        topology["transform"] = {"scale": [10, 10], "translate": [-10, -10]}
+        steps = [[[(x + 10) // 10, (y + 10) // 10] for x, y in arc] for arc in arcs]
+        topology["arcs"] = [
+            [arc[0], *([b[0] - a[0], b[1] - a[1]] for a, b in itertools.pairwise(arc))]
+            for arc in steps
+        ]
+    marks = {code: charts.Mark(code, "+1,0", "b3", True) for code in ("3271", "3276", "3201")}
+    for number, content in enumerate((plain, topology)):
+        file = tmp_path / f"{number}.json"
+        file.write_text(json.dumps(content))
+        found = charts.boundaries(file, marks)
+        assert found and len(re.findall("<path[^>]+data-r=", found)) == 3
+
+    def rings(part: list[Any]) -> list[Any]:
+        """Rings opened and turned to begin at their least point."""
+        if isinstance(part[0][0], list):
+            return [rings(one) for one in part]
+        start = part.index(min(part))
+        assert part[0] == part[-1]
+        return (part[:-1] * 2)[start : start + len(part) - 1]
+
+    unpacked = [rings(one["geometry"]["coordinates"]) for one in charts._unpacked(topology)]
+    assert unpacked == [rings(one["geometry"]["coordinates"]) for one in plain["features"]]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -162,16 +163,17 @@ def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Markup | None:
 
 
 def boundaries(file: Path, marks: dict[str, Mark]) -> Markup | None:
-    """The map of a GeoJSON whose features have the region's code as `id` or `region_code`.
+    """The map of a GeoJSON or TopoJSON; its shapes have a region's code as `id` or `region_code`.
 
     Planar, so that rings may run either way. Raises Problem `bad_boundaries`.
     """
     try:
-        found = json.loads(file.read_text("utf-8"))["features"]
+        read = json.loads(file.read_text("utf-8"))
+        found = _unpacked(read) if read.get("type") == "Topology" else read["features"]
         shapes = {str(one.get("id") or one["properties"]["region_code"]): one for one in found}
         known = {code: one["geometry"] for code, one in shapes.items() if code in marks}
         middles = {code: _middle(shape["coordinates"]) for code, shape in known.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise Problem("bad_boundaries", file=file, error=repr(error)) from error
     if not known:
         return None
@@ -190,6 +192,34 @@ def boundaries(file: Path, marks: dict[str, Mark]) -> Markup | None:
     )
     chart = alt.layer(shape, value).project(**flat)
     return _drawn(_plain(chart.properties(width=720, height=420)), marks)
+
+
+def _unpacked(topology: Any) -> list[dict[str, Any]]:
+    """The polygons of a TopoJSON as GeoJSON features: arcs turned and joined into rings."""
+    packing = topology.get("transform", {"scale": [1, 1], "translate": [0, 0]})
+    (sx, sy), (tx, ty) = packing["scale"], packing["translate"]
+    arcs = []
+    for arc in topology["arcs"]:
+        if "transform" in topology:  # each point is a step from the one before
+            arc = list(accumulate(arc, lambda one, step: [one[0] + step[0], one[1] + step[1]]))
+        arcs.append([[x * sx + tx, y * sy + ty] for x, y in arc])
+
+    def ring(numbers: list[int]) -> list[list[float]]:
+        parts = [arcs[n] if n >= 0 else arcs[~n][::-1] for n in numbers]
+        return parts[0][:1] + [point for part in parts for point in part[1:]]
+
+    def geometry(one: Any) -> dict[str, Any]:
+        if one["type"] == "Polygon":
+            return {"type": "Polygon", "coordinates": [ring(part) for part in one["arcs"]]}
+        shapes = [[ring(part) for part in shape] for shape in one["arcs"]]
+        return {"type": "MultiPolygon", "coordinates": shapes}
+
+    return [
+        {**one, "geometry": geometry(one)}
+        for group in topology["objects"].values()
+        for one in group["geometries"]
+        if one["type"] in ("Polygon", "MultiPolygon")
+    ]
 
 
 def _middle(coordinates: Any) -> tuple[float, float]:
