@@ -13,7 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from pipeline import duck, flow, prune, running
+from pipeline.page import charts
 
 Work = Callable[[], Any]
 Each = Callable[[str, str], None]  # stage; door, before or after
@@ -47,6 +50,8 @@ def _watch(each: Each) -> None:
 
         return enter
 
+    # vl-convert works in threads, which a fork doesn't take along: it would wait for them for ever.
+    charts._drawn = lambda *_: Markup()
     for place, name in DOORS:
         setattr(place, name, watched(name, getattr(place, name)))
     running.mark = entered(running.mark)
