@@ -49,6 +49,7 @@ from pipeline.settings import airflow_connection, settings
 
 Facts = dict[str, Any]
 Lookup = Callable[[str], str | None]
+OVERTAKEN = ("stale_build", "no_build", "release_pruned")  # newer ones came, or prune did
 
 
 def run(request: Facts, tell: Callable[[str], Any] = print) -> Facts:
@@ -309,7 +310,7 @@ def publish(request: Facts, built: Facts) -> Facts:
         try:
             release = _publish(request, build_id)
         except Problem as problem:
-            if problem.code not in ("stale_build", "no_build"):  # newer ones came, or prune did
+            if problem.code not in OVERTAKEN:
                 raise
             release = _publish(request, _build(request)["build_id"])
         state = "published" if release["published"] else "published_before"

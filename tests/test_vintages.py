@@ -273,7 +273,7 @@ def test_a_minister_s_page(history: list[str], language: str) -> None:
     assert f"{row['fob_usd']:.2f}".replace(".", "") in figures
     floor = {"en": "100,000 US$ per 12 months", "id": "100.000 US$ per 12 bulan"}[language]
     assert floor in text and f"0{mark}1 %" in text
-    assert {one: explain._item_name("form", one, language) for one in ("others", "unknown")} == {
+    assert {one: explain.item_name("form", one, language) for one in ("others", "unknown")} == {
         "en": {"others": "all others", "unknown": "not stated"},
         "id": {"others": "lainnya", "unknown": "tidak disebutkan"},
     }[language]
