@@ -66,7 +66,12 @@ def test_no_cause_is_left_over_and_some_messages_name_commands() -> None:
 
 def test_what_is_generated_is_as_the_code_is(data_root: Path) -> None:
     found = docs.made(DOCS, cli.app)
-    assert {path.name for path in found} == {"runbook.md", "cli.md", "dags.md", "data-dictionary.md"}
+    assert {path.name for path in found} == {
+        "runbook.md",
+        "cli.md",
+        "dags.md",
+        "data-dictionary.md",
+    }
     for path, text in found.items():
         assert path.read_text("utf-8") == text, f"{path.name} is old: run `ipska docs`"
 
