@@ -5,7 +5,6 @@ Each step takes and gives plain JSON, so that Airflow can carry it and the CLI c
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from pipeline import (
     rejections,
     releases,
     resubmission,
+    running,
     seeds,
     store,
     suites,
@@ -156,9 +156,10 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
         }
 
     # Cancelled, it starts no other slice, and those in flight land whole.
-    with ThreadPoolExecutor(settings().fetch_threads) as pool:
-        contexts = [log.context(feed=feed.name, slice=part.code) for feed, part in due]
-        results = list(pool.map(lambda context, pair: context.run(one, *pair), contexts, due))
+    contexts = [log.context(feed=feed.name, slice=part.code) for feed, part in due]
+    results = running.in_threads(
+        settings().fetch_threads, lambda context, pair: context.run(one, *pair), contexts, due
+    )
     return {
         "landed": [delivery for result in results for delivery in result.get("landed", [])],
         "unchanged": sum(result.get("unchanged", 0) for result in results),

@@ -1,14 +1,13 @@
 """Validate: every delivery gets one verdict under the present rules, every record one fate."""
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline import bounds, conform, corrections, duck, judging, layouts, store, suites
+from pipeline import bounds, conform, corrections, duck, judging, layouts, running, store, suites
 from pipeline.judging import Case
 from pipeline.messages import Problem
 from pipeline.settings import settings
@@ -21,6 +20,7 @@ MODULES = (
 )
 LIMITS = ("max_unpacked_mb", "max_ratio", "max_rows", "max_columns", "max_cell_chars")
 READER_LIMITS = ("reader_memory_mb", "reader_timeout_s")  # of workbooks and JSON
+WRITERS = 6  # of Parquet files, at a time: they wait for the disk
 Verdict = dict[str, Any]
 
 
@@ -111,9 +111,8 @@ def _judge(waiting: list[Landing]) -> dict[str, Verdict]:
         verdicts = [_refuse(case) for case in cases if case.number not in stats]
         sound = [case for case in cases if case.number in stats]
         cursors = [con.cursor() for _ in sound]
-        with ThreadPoolExecutor() as pool:
-            done = pool.map(_conclude, cursors, sound, [stats[case.number] for case in sound])
-            verdicts += done
+        given = [stats[case.number] for case in sound]
+        verdicts += running.in_threads(WRITERS, _conclude, cursors, sound, given)
     return {verdict["delivery_id"]: verdict for verdict in verdicts}
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,35 @@ def test_a_note_of_what_is_cancelled_is_there_while_slices_still_end(data_root: 
             note.unlink()
     assert (caught.value.code, seen) == ("cancelled", "cancelled")
     assert not note.exists(), "it is not written again after conclude took it"
+
+
+def test_no_thread_is_at_work_after_a_signal_that_came_while_it_was_waited_for() -> None:
+    begun, said, left = threading.Event(), threading.Event(), threading.Event()
+    ended = []
+
+    def work(number: int) -> None:
+        if not number:  # it breaks, so that the signal comes while the other one is waited for
+            assert begun.wait(10)
+            raise ValueError
+        begun.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert said.wait(10)
+        ended.append(not left.wait(0.2))
+
+    with pytest.raises(KeyboardInterrupt), running.cancellable(said.set):
+        running.in_threads(2, work, range(2))
+    assert ended == [True]
+    left.set()
+
+
+def test_what_threads_give_comes_in_order_and_what_has_not_begun_is_left() -> None:
+    assert running.in_threads(3, divmod, range(9), [2] * 9) == [divmod(n, 2) for n in range(9)]
+    begun = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        running.in_threads(1, work, range(1000))
+    assert len(begun) < 1000
