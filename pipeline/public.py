@@ -13,13 +13,26 @@ from pipeline import disclosure, drivers, duck, figures, seeds, statements, supp
 from pipeline.disclosure import Figure, Leak
 from pipeline.figures import Attacked
 from pipeline.messages import Problem
-from pipeline.statements import RANKING, Row
+from pipeline.statements import RANKING, Row, Span
 
 HIDDEN_SPAN = """basis VARCHAR, region_code VARCHAR, period_kind VARCHAR, period_end DATE,
     suppression VARCHAR"""
 HIDDEN_RANKING = """basis VARCHAR, scope_code VARCHAR, league VARCHAR, period_kind VARCHAR,
     period_end DATE, baseline VARCHAR"""
 SPAN = tuple(column.split()[0] for column in HIDDEN_SPAN.split(","))
+# Rows of which a place, or that there is none, says something: of the newest ytd of the first scope
+# (the headline) only those that are ranked.
+PLACED = f"""
+    SELECT {", ".join(RANKING)}, g.region_code, s.base_end, g.growth_status = 'ok' AS is_ranked
+    FROM core.ranking AS g
+    JOIN core.region AS r USING (region_code)
+    JOIN core.span_pair AS s USING (basis, region_set, period_kind, period_end, baseline)
+    WHERE g.basis = $basis AND g.growth_status IN ('ok', 'below_base')
+    QUALIFY g.growth_status = 'ok' OR g.scope_code <> $scope OR g.period_kind <> 'ytd'
+        OR g.period_end < max(g.period_end) FILTER (g.growth_status = 'ok')
+            OVER (PARTITION BY g.period_kind)
+    ORDER BY ALL
+"""
 TOLD = 5
 Last = tuple[Path, Path]  # file and build of the last public release
 
@@ -83,7 +96,7 @@ def _attacked(con: duck.Connection, basis: str, last: Last | None) -> Attacked:
     attacked = figures.attacked(con, basis, last[1] if last else None)
     if last and attacked.last:
         with duck.connect(last[1], read_only=True) as old:
-            for statement in statements.of_file(old, basis, last[0]):
+            for statement in statements.of_file(old, basis, last[0], is_last=True):
                 if told := attacked.figure(statement, attacked.last, "last release: "):
                     attacked.add(told)
     return attacked
@@ -105,15 +118,23 @@ def _hidden_of(con: duck.Connection, basis: str, last: Last | None) -> tuple[lis
         if key in gone
         for span in same
     }
-    ranked = statements.ranked(con, basis, "core.ranking")
-    for row in ranked:
-        now = row["region_code"], row["period_kind"], row["period_end"]
-        if now in spans or (*now[:2], row["base_end"]) in spans:
-            row["growth_pct"] = row["growth_usd"] = None
     rows = [dict(zip(SPAN, (basis, *span, kind), strict=True)) for span, kind in spans.items()]
-    # A place would bound what is hidden by the growth of its neighbours.
-    told = {tuple(row[name] for name in RANKING) for row in ranked if row["growth_pct"] is None}
-    return rows, [dict(zip(RANKING, one, strict=True)) for one in sorted(told, key=str)]
+    return rows, _without_ranks(con, basis, set(spans))
+
+
+def _without_ranks(con: duck.Connection, basis: str, hidden: set[Span]) -> list[Row]:
+    """Rankings in which places would bound what is hidden: a ranked region's growth by that of its
+    neighbours, a base, of a region or its scope, by what is asked of a ranked region's.
+    """
+    found = {}
+    for row in duck.rows(con, PLACED, {"basis": basis, "scope": seeds.default_scope()}):
+        kind, now, base = row["period_kind"], row["period_end"], row["base_end"]
+        telling = {(row["region_code"], kind, base), (row["scope_code"], kind, base)}
+        if row["is_ranked"]:
+            telling.add((row["region_code"], kind, now))
+        if telling & hidden:
+            found[tuple(row[name] for name in RANKING)] = {name: row[name] for name in RANKING}
+    return list(found.values())
 
 
 def _leaks(attacked: Attacked, said: Iterable[Figure]) -> tuple[Leak, ...]:

@@ -36,6 +36,43 @@ MONTHS = """
     WHERE basis = $basis AND fob_usd IS NOT NULL
     ORDER BY ALL
 """
+# Who is first under each rule, and which rankings show places (`in force`), beside each member that
+# this may tell something of: its figures are hidden, or its scope's base. is_sided: it is told
+# whether the member's base is large enough; is_slower: that it grew no faster.
+TESTED = """
+    WITH line AS (
+        SELECT {ranking}, eligibility_rule, base_share_pct, region_code AS first_code,
+            growth_pct AS first_pct, base_fob_usd AS first_base_usd,
+            eligible_regions + base_share_pct IS NOT NULL AS is_sided
+        FROM shown.mart.rule_sensitivity
+        UNION ALL
+        SELECT {ranking}, 'in force', any_value(r.base_share_pct), NULL, NULL, NULL,
+            count(growth_pct_rank) > 0
+        FROM shown.mart.growth_ranking
+        CROSS JOIN core.setting AS r
+        GROUP BY ALL
+    )
+    SELECT {ranking}, l.eligibility_rule, k.region_code, s.base_end, l.first_pct,
+        k.region_code = l.first_code AS is_first, l.first_base_usd,
+        k.growth_pct <= l.first_pct + 1e-6 AS is_slower,
+        NOT k.is_unsafe AND k.fob_usd <> 0
+            AND least(k.exporters, k.base_exporters) >= r.min_exporters
+            AND (l.is_sided
+                OR l.eligibility_rule = 'in force' AND g.growth_status IN ('ok', 'below_base'))
+            AS is_sided,
+        k.base_fob_usd::DOUBLE AS base_usd, k.floor_usd::DOUBLE AS floor_usd,
+        l.base_share_pct::DOUBLE AS base_share_pct, k.scope_base_usd::DOUBLE AS scope_base_usd
+    FROM line AS l
+    JOIN shown.mart.growth_ranking AS g USING ({ranking})
+    JOIN core.ranking AS k USING ({ranking}, region_code)
+    JOIN core.region AS n USING (region_code)
+    JOIN core.span_pair AS s USING (basis, region_set, period_kind, period_end, baseline)
+    CROSS JOIN core.setting AS r
+    WHERE basis = $basis AND (NOT $is_last OR l.eligibility_rule = 'in force')
+        AND k.is_complete AND NOT k.is_unallocated AND k.base_fob_usd > 0
+        AND (g.suppression <> 'none' OR g.contribution_pp IS NULL)
+    ORDER BY ALL
+"""
 # Ranked rows, with the base that a ranked region must reach.
 RANKED = """
     SELECT {ranking}, g.region_code, s.base_end, g.growth_pct_rank, g.growth_usd_rank,
@@ -67,12 +104,20 @@ def ranked(con: duck.Connection, basis: str, table: str) -> list[Row]:
     return duck.rows(con, query, [basis])
 
 
-def of_file(con: duck.Connection, basis: str, file: Path) -> Iterator[Statement]:
-    """All that a public ekspor.duckdb says of one basis; `con` is the build that it was made of."""
+def of_file(
+    con: duck.Connection, basis: str, file: Path, is_last: bool = False
+) -> Iterator[Statement]:
+    """All that a public ekspor.duckdb says of one basis; `con` is the build that it was made of.
+
+    Of the last release without who is first under other rules: since nothing is told of that beside
+    hidden values it says no more, and what was told before would stop every release to come.
+    """
     con.execute(f"ATTACH {duck.literal(str(file))} AS shown (READ_ONLY)")
     rows = duck.rows(con, SHOWN, [basis])
     months = con.execute(MONTHS, {"basis": basis}).fetchall()
     places = ranked(con, basis, "shown.mart.growth_ranking")
+    facts = {"basis": basis, "is_last": is_last}
+    tested = duck.rows(con, TESTED.format(ranking=", ".join(RANKING)), facts)
     con.execute("DETACH shown")
     spans: set[Span] = {(region, "month", end) for region, end in months}
     for row in rows:
@@ -84,6 +129,8 @@ def of_file(con: duck.Connection, basis: str, file: Path) -> Iterator[Statement]
             if not set(weights) <= spans:  # else it says nothing that they don't
                 yield Statement(f"{name} of {_named(_spans(row)[0])}", weights)
     yield from of_ranks(places)
+    for row in tested:
+        yield from _tested(row, spans)
 
 
 def of_ranks(rows: Iterable[Row]) -> Iterator[Statement]:
@@ -125,6 +172,26 @@ def _limits(
     rates = [one["growth_pct"] for one in shown if one["growth_pct_rank"] >= place]
     if rates:
         yield {now: 1.0, base: -(1 + 0.01 * max(rates))}, 0.0, math.inf
+
+
+def _tested(row: Row, shown: set[Span]) -> Iterator[Statement]:
+    """What a row of TESTED says of a region's rate, its base, and its base in the scope's."""
+    now, base, _, total = _spans(row)
+    ranking = " ".join(str(row[name]) for name in RANKING)
+    name = f"{row['eligibility_rule']}: {row['region_code']} in {ranking}"
+    if row["first_pct"] is not None and row["is_slower"]:
+        limits = (None, None) if row["is_first"] else (-math.inf, 0.0)
+        yield Statement(name, {now: 1.0, base: -(1 + 0.01 * row["first_pct"])}, *limits)
+    if row["is_first"] and row["first_base_usd"] is not None:
+        yield Statement(name, {base: 1.0})
+    if row["is_sided"]:
+        share, usd = 0.01 * row["base_share_pct"], row["base_usd"]
+        least = max(row["floor_usd"], share * row["scope_base_usd"])
+        is_large = usd >= least
+        yield Statement(name, {base: 1.0}, *((least, math.inf) if is_large else (-math.inf, least)))
+        if total not in shown and usd >= row["floor_usd"]:
+            limits = (0.0, math.inf) if is_large else (-math.inf, 0.0)
+            yield Statement(name, {base: 1.0, total: -share}, *limits)
 
 
 def _named(span: Span) -> str:

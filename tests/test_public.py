@@ -40,6 +40,15 @@ def month(region_code: str, first_day: str) -> str:
     )
 
 
+def first(sets: str) -> str:
+    """SQL that says who is first under the rule `none` where February 2024 is ranked."""
+    return (
+        f"UPDATE mart.rule_sensitivity SET {sets} WHERE basis = 'domicile' AND scope_code = '32' "
+        "AND league = 'all' AND period_kind = 'month' AND period_end = '2024-02-29' "
+        "AND baseline = 'prev_year' AND eligibility_rule = 'none'"
+    )
+
+
 FEBRUARY, LAST_YEAR = "2024-02-29", growth("base_fob_usd", "month", "2024-02-29")
 # Kind of leak: what may be shown, and what together with it gives February 2024 away.
 PLANTED: dict[str, tuple[list[str], str]] = {
@@ -56,6 +65,12 @@ PLANTED: dict[str, tuple[list[str], str]] = {
     "symmetric rate": ([LAST_YEAR], growth("symmetric_rate", "month", FEBRUARY)),
     "contribution": ([LAST_YEAR], growth("contribution_pp", "month", FEBRUARY)),
     "share": ([LAST_YEAR], growth("share_pct", "month", FEBRUARY)),
+    "first under another rule": (
+        [LAST_YEAR],
+        first("region_code = '3271', growth_pct = -100 / 3."),
+    ),
+    # It fell by a third itself, so this leaves it at most US$ 16,800 of 16,000.
+    "slower than the first": ([LAST_YEAR], first("region_code = '3276', growth_pct = -30")),
 }
 
 
@@ -167,6 +182,90 @@ def test_what_a_rank_says_of_a_hidden_growth() -> None:
     ]
 
 
+def test_what_other_rules_say_of_a_hidden_region() -> None:
+    """It had US$ 500, just what the rule asks for; the floor is 100."""
+    row: statements.Row = dict.fromkeys(statements.RANKING, "x") | {
+        "eligibility_rule": "with b = 1 %", "region_code": "C", "scope_code": "S",
+        "period_kind": "ytd", "period_end": "now", "base_end": "then", "first_pct": 30.0,
+        "is_first": False, "is_slower": True, "first_base_usd": 700.0, "is_sided": True,
+        "base_usd": 500.0, "floor_usd": 100.0, "base_share_pct": 1.0, "scope_base_usd": 50_000.0,
+    }  # fmt: skip
+    now, base, total = ("C", "ytd", "now"), ("C", "ytd", "then"), ("S", "ytd", "then")
+
+    def said(*shown: statements.Span, **changes: object) -> list[object]:
+        found = statements._tested(row | changes, set(shown))
+        return [(one.weights, one.low, one.high) for one in found]
+
+    slower = ({now: 1.0, base: -1.3}, -math.inf, 0.0)
+    assert said(total) == [slower, ({base: 1.0}, 500.0, math.inf)]
+    assert said(total, base_usd=499.0) == [slower, ({base: 1.0}, -math.inf, 500.0)]
+    assert said(total, is_sided=False) == [slower]
+    assert said(total, is_slower=False, is_sided=False) == []
+    assert said(total, is_first=True, is_sided=False) == [
+        ({now: 1.0, base: -1.3}, None, None),
+        ({base: 1.0}, None, None),
+    ]
+    assert said(is_slower=False)[1] == ({base: 1.0, total: -0.01}, 0.0, math.inf)
+    assert said(is_slower=False, base_usd=499.0)[1] == (
+        {base: 1.0, total: -0.01}, -math.inf, 0.0,
+    )  # fmt: skip
+    assert len(said(is_slower=False, base_usd=99.0)) == 1, "the floor may be why"
+
+
+def test_which_rankings_are_without_ranks(made: tuple[Path, Path]) -> None:
+    """Those in which a place, or none for want of a base, would tell of what is hidden."""
+    where = "basis = 'domicile' AND region_code = '3216'"
+    then, month = date(2023, 2, 28), ("32", "all", "month", date(2024, 2, 29), "prev_year")
+
+    def without(*hidden: statements.Span) -> set[tuple[object, ...]]:
+        rows = public._without_ranks(con, "domicile", set(hidden))
+        assert not rows or set(rows[0]) == set(statements.RANKING)
+        return {tuple(row.values())[1:] for row in rows}
+
+    with duck.connect(made[0]) as con:
+        con.execute("BEGIN")
+        con.execute(f"UPDATE core.ranking SET growth_status = 'few_exporters' WHERE {where}")
+        assert month not in without(("3216", "month", then))
+        con.execute(f"UPDATE core.ranking SET growth_status = 'below_base' WHERE {where}")
+        assert month in without(("3216", "month", then))
+        assert month not in without(("3216", "month", date(2024, 2, 29)))
+        assert month in without(("3201", "month", date(2024, 2, 29)))
+        assert month in without(("32", "month", then))
+        # The headline keeps its ranks: of the newest ytd no ranked region is ever hidden.
+        ytd = without(("3216", "ytd", then))
+        assert {one[0] for one in ytd} == {"ID"}
+        con.execute("ROLLBACK")
+
+
+def test_beside_a_hidden_base_of_the_scope_no_place_is_told(
+    made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    then = date(2023, 2, 28)
+    span = dict(zip(public.SPAN, ("domicile", "32", "month", then, "complementary"), strict=True))
+    with duck.connect(made[0], read_only=True) as con:
+        rankings = public._without_ranks(con, "domicile", {("32", "month", then)})
+    hidden = public.Hidden([span], rankings)
+    export.write_database(made[0], tmp_path / "e.duckdb", "public", RELEASE, hidden)
+    with duck.connect(tmp_path / "e.duckdb", read_only=True) as con:
+        where = (
+            "basis = 'domicile' AND scope_code = '32' AND period_kind = 'month' "
+            "AND period_end = '{}' AND baseline = 'prev_year'"
+        )
+        said = (
+            "SELECT count(*) FILTER (growth_status IN ('ok', 'below_base')), "
+            "count(*) FILTER (growth_status = 'withheld' AND fob_usd IS NOT NULL), "
+            "count(growth_pct_rank), count(*) FILTER (is_ranked) FROM mart.growth_ranking WHERE "
+        )
+        assert con.execute(said + where.format(FEBRUARY)).fetchall() == [(0, 4, 0, 0)]
+        assert con.execute(said + where.format("2024-01-31")).fetchall() == [(4, 0, 4, 4)]
+        rules = (
+            "SELECT count(eligible_regions), count(region_code) FROM mart.rule_sensitivity WHERE "
+        )
+        assert con.execute(rules + where.format(FEBRUARY)).fetchall() == [(0, 0)]
+        ((eligible, named),) = con.execute(rules + where.format("2024-01-31")).fetchall()
+        assert eligible == 18 and named > 0
+
+
 RULE = Rule(min_exporters=3, dominance_share_pct=75, p_pct=10)
 EARLY, LATE = (frozenset({date(2024, month, 1) for month in range(1, last)}) for last in (9, 10))
 
@@ -234,8 +333,8 @@ BREAKS = {
     "hidden_month_says_nothing": "UPDATE mart.region_month SET exporters = 1 "
     "WHERE suppression = 'primary'",
     "hidden_total_says_nothing": "UPDATE meta.control_total SET suppression = 'primary'",
-    "hidden_winner_unnamed": "UPDATE mart.rule_sensitivity SET region_code = '3271', "
-    "suppression = 'primary'",
+    "hidden_winner_unnamed": "UPDATE mart.rule_sensitivity SET eligible_regions = 3, "
+    "suppression = 'none'",
     "drivers_add_up_to_what_is_shown": "UPDATE mart.growth_driver SET fob_usd = fob_usd + 0.01",
     "first_place_is_ranked": "UPDATE mart.first_place SET region_code = '3202'",
 }

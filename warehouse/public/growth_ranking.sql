@@ -4,9 +4,9 @@
 -- temp.hidden_span is what pipeline/public.py hides: periods that are unsafe, and others so that nobody
 -- computes those. What is hidden stays in every total. Unsafe regions are unranked internally too; a
 -- ranked region may have a place and no values, and in temp.hidden_ranking places would say too much:
--- these are shown without. Elsewhere the status of a hidden value must not say on which side of a
--- limit it lies: `concentrated` or `withheld`. Flagged and set-aside value may be one firm's even where
--- the total is safe, and a shrunken rate gives the median base away: never public.
+-- these are shown without. The status of a hidden value, or beside a hidden base of the scope, must not
+-- say on which side of a limit it lies: `concentrated` or `withheld`. Flagged and set-aside value may be
+-- one firm's even where the total is safe, and a shrunken rate gives the median base away: never public.
 WITH side AS (
     SELECT
         m.*,
@@ -56,12 +56,15 @@ SELECT
         NULL::DOUBLE AS flagged_pct,
         NULL::DECIMAL(18, 2) AS quarantined_usd,
         CASE
-            WHEN NOT m.is_hidden OR m.growth_status NOT IN ('ok', 'below_base', 'concentrated')
+            WHEN NOT (m.is_hidden OR m.is_base_total_hidden)
+                OR m.growth_status NOT IN ('ok', 'below_base', 'concentrated')
                 OR (m.growth_status = 'ok' AND w.basis IS NULL) THEN m.growth_status
             WHEN 'primary' IN (m.now_hidden, m.base_hidden) THEN 'concentrated'
             ELSE 'withheld'
         END AS growth_status,
-        m.is_ranked AND NOT (m.is_hidden AND w.basis IS NOT NULL) AS is_ranked,
+        m.is_ranked AND NOT (
+            (m.is_hidden OR m.is_base_total_hidden) AND w.basis IS NOT NULL
+        ) AS is_ranked,
         CASE
             WHEN NOT m.is_hidden THEN 'none'
             WHEN 'primary' IN (m.now_hidden, m.base_hidden) THEN 'primary'

@@ -1,17 +1,28 @@
--- en: Who would be first under other rules; values that could give a firm away are hidden
--- id: Siapa yang menjadi pertama dengan aturan lain; nilai yang dapat membuka suatu perusahaan disembunyikan
+-- en: Who would be first under other rules; told where no value of the ranking is hidden
+-- id: Siapa yang menjadi pertama dengan aturan lain; ditampilkan bila tidak ada nilai peringkat yang disembunyikan
 -- grain: basis, scope_code, league, period_kind, period_end, baseline, eligibility_rule
--- A region with a hidden value isn't named: that it is first would say how fast it grows. Without the
--- lines on flagged and set-aside value: these may be one firm's.
+-- Who is first bounds how fast each other region grew, and how many are eligible says how large their
+-- bases are: nothing is said of a ranking without ranks (temp.hidden_ranking), nor where any region is
+-- hidden in either period. The unallocated takes no part. Without the lines on flagged and set-aside
+-- value: these may be one firm's.
+WITH told AS (
+    SELECT basis, scope_code, league, period_kind, period_end, baseline
+    FROM public.growth_ranking
+    ANTI JOIN temp.hidden_ranking
+        USING (basis, scope_code, league, period_kind, period_end, baseline)
+    GROUP BY ALL
+    HAVING bool_and(suppression = 'none' OR region_code = scope_code || '99')
+)
 SELECT
     m.* REPLACE (
-        if(g.suppression = 'none', m.region_code, NULL) AS region_code,
-        if(g.suppression = 'none', m.region_name, NULL) AS region_name,
-        if(g.suppression = 'none', m.growth_pct, NULL) AS growth_pct,
-        if(g.suppression = 'none', m.base_fob_usd, NULL) AS base_fob_usd,
-        coalesce(g.suppression, 'none') AS suppression
+        if(t.basis IS NULL, NULL, m.region_code) AS region_code,
+        if(t.basis IS NULL, NULL, m.region_name) AS region_name,
+        if(t.basis IS NULL, NULL, m.growth_pct) AS growth_pct,
+        if(t.basis IS NULL, NULL, m.base_fob_usd) AS base_fob_usd,
+        if(t.basis IS NULL, NULL, m.tied_regions) AS tied_regions,
+        if(t.basis IS NULL, NULL, m.eligible_regions) AS eligible_regions,
+        if(t.basis IS NULL, 'complementary', 'none') AS suppression
     )
 FROM mart.rule_sensitivity AS m
-LEFT JOIN public.growth_ranking AS g
-    USING (basis, scope_code, league, period_kind, period_end, baseline, region_code)
+LEFT JOIN told AS t USING (basis, scope_code, league, period_kind, period_end, baseline)
 WHERE m.eligibility_rule NOT IN ('without flagged', 'with quarantined')
