@@ -109,6 +109,12 @@ def calm(made: tuple[Path, Path]) -> Path:
             "(exporter_key || n AS exporter_key, (fob_usd / 5)::DECIMAL(18, 2) AS fob_usd) "
             "FROM core.exporter_region_month CROSS JOIN range(5) AS firm (n)"
         )
+        con.execute(  # of Kota Depok's 20 firms one alone exports chapter 61, four chapter 64
+            "CREATE OR REPLACE TABLE core.exporter_month AS SELECT * REPLACE "
+            "(exporter_key || n AS exporter_key, (fob_usd / 5)::DECIMAL(18, 2) AS fob_usd, "
+            "CASE WHEN exporter_key NOT LIKE '%32760009' THEN hs_chapter WHEN n = 0 THEN '61' "
+            "ELSE '64' END AS hs_chapter) FROM core.exporter_month CROSS JOIN range(5) AS firm (n)"
+        )
     return build
 
 
@@ -304,6 +310,31 @@ def test_drivers_of_two_releases_together() -> None:
     assert leaks(items, early) == leaks(items, late) == 0
     assert leaks(items, late, before=(early,)) > 0
     assert leaks(items, (LATE, frozenset("B")), before=(early,)) == 0
+
+
+def driver(item: str, part: float) -> str:
+    """SQL that tells an item of Kota Depok's chapters, worth a part of what 94 is."""
+    value = f"({part} * fob_usd)::DECIMAL(18, 2) AS fob_usd"
+    return (
+        f"INSERT INTO mart.growth_driver SELECT * REPLACE ('{item}' AS item_code, {value}) "
+        "FROM mart.growth_driver WHERE basis = 'domicile' AND region_code = '3276' "
+        "AND dimension = 'hs_chapter' AND item_code = '94'"
+    )
+
+
+def test_a_file_that_tells_a_drivers_last_missing_item_is_stopped(
+    calm: Path, plant: Callable[..., Path]
+) -> None:
+    """Chapter 61 is one firm's: with 64 told beside 94, `others` is that firm."""
+    others, all_but_one = driver("others", 0.3), driver("64", 0.25)
+    lowered = "UPDATE mart.growth_driver SET fob_usd = fob_usd / 6 WHERE item_code = 'others'"
+    sound = plant(others, name="sound")
+    public.audit(calm, sound, None)
+    telling = plant(others, all_but_one, lowered)
+    for file, last in ((telling, None), (sound, (telling, calm))):
+        with pytest.raises(Problem, match="leak") as raised:
+            public.audit(calm, file, last)
+        assert raised.value.facts["figures"].startswith("3276 hs_chapter 61 2024-01")
 
 
 def test_two_public_releases_together(calm: Path, plant: Callable[..., Path]) -> None:
