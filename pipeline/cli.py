@@ -227,7 +227,8 @@ def release(
                 raise Problem("nothing_published", audience="internal")
             build_id = source["build_id"]
         made = publish.publish(audience, builds.find(str(build_id)), request, accept)
-        request |= {name: made[name] for name in ("build_id", "release_id", "published")}
+        told = ("build_id", "release_id", "rules_sha", "code_sha", "published")
+        request |= {name: made[name] for name in told}
         if accept:
             request |= {"accept": accept, "accepted": made.get("accepted")}
         out.print(f"{audience}: {made['release_id']}", releases.database(audience), sep="\n")

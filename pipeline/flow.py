@@ -318,9 +318,11 @@ def publish(request: Facts, built: Facts) -> Facts:
         log.event(state, release=release["release_id"], build=release["build_id"])
     known = before["trouble"] if before else []
     return {
-        "release_id": release["release_id"],
-        "build_id": release["build_id"],
-        "published": release["published"],
+        # With both hashes: --as-of asks for them when the release is long gone.
+        **{
+            name: release[name]
+            for name in ("release_id", "build_id", "rules_sha", "code_sha", "published")
+        },
         "left_quarantine": release["left_quarantine"] if release["published"] else [],
         "newly_wrong": [line for line in release["trouble"] if line not in known],
         "still_wrong": [line for line in release["trouble"] if line in known],

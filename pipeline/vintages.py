@@ -8,30 +8,43 @@ from typing import Any
 from pipeline import duck, ledger, models, releases, store
 from pipeline.messages import Problem
 
+Facts = dict[str, Any]
 
-def release_at(moment: datetime) -> dict[str, Any]:
-    """release.json of the internal release that was current at a moment, rollbacks included.
 
-    Raises Problem `nothing_then`, also when that release is no longer kept.
+def release_at(moment: datetime) -> Facts:
+    """release_id, rules_sha and code_sha of the internal release that was current at a moment,
+    rollbacks included. The ledger knows them of releases that are no longer kept, too.
+
+    Raises Problem `nothing_then`; also of a release that is gone if an older program published it.
     """
-    if (found := releases_at([moment])[0]) is None:
+    told, found = _at([moment])
+    release = told.get(str(found[0]), {})
+    if "rules_sha" not in release:
         raise Problem("nothing_then", moment=moment.isoformat())
-    return found
+    return release
 
 
-def releases_at(moments: list[datetime]) -> list[dict[str, Any] | None]:
-    """As release_at, for many moments at once; None where there is nothing to read."""
-    kept = {release["release_id"]: release for release in releases.every("internal")}
-    switched = {(store.parse_stamp(name), name) for name in kept}
+def releases_at(moments: list[datetime]) -> list[Facts | None]:
+    """release.json of the one current at each moment; None where there is nothing to read."""
+    told, found = _at(moments)
+    return [
+        told[name] if name and releases.database_of("internal", name) else None for name in found
+    ]
+
+
+def _at(moments: list[datetime]) -> tuple[dict[str, Facts], list[str | None]]:
+    """What is known of each release, and the one that was current at each moment."""
+    told = {release["release_id"]: release for release in releases.every("internal")}
+    switched = {(store.parse_stamp(name), name) for name in told}
     for entry in ledger.entries():
         done = entry.get("publish") or entry
         if entry["kind"] == "rollback":
             switched.add((store.parse_stamp(entry["run_id"]), entry["release_id"]))
         elif entry["kind"] != "public" and done.get("published"):
-            # Of a release that is no longer kept, the ledger still knows.
             switched.add((store.parse_stamp(done["release_id"]), done["release_id"]))
+            told.setdefault(done["release_id"], done)
     seen = [max((pair for pair in switched if pair[0] <= one), default=None) for one in moments]
-    return [kept.get(pair[1]) if pair else None for pair in seen]
+    return told, [pair and pair[1] for pair in seen]
 
 
 def rules_at(moment: datetime) -> Path:

@@ -24,8 +24,11 @@ from pipeline import (
     settings,
     store,
     verify,
+    vintages,
 )
 from pipeline.messages import Problem
+from pipeline.releases import DATABASE
+from test_cli import call
 
 LATER = timedelta(days=2)
 
@@ -180,6 +183,30 @@ def test_a_build_of_an_as_of_question_makes_no_other_old(
     assert why("build")[before.build_id] == "unended"
     monkeypatch.setattr(running, "FORGOTTEN_S", 0)
     assert why("build")[before.build_id] == "as_of"
+
+
+def test_what_was_pruned_is_answered_as_of_then(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(monkeypatch, builds=1, releases=1)
+    first = releases.every("internal")[0]
+    then = vintages.fingerprints(releases.folder_of("internal", first["release_id"]) / DATABASE)
+    prune.prune(request())
+    assert releases.database_of("internal", first["release_id"]) is None
+    moment = store.parse_stamp(first["release_id"])
+    assert vintages.rules_at(moment).name == first["rules_sha"]
+    asked = ("--period-kind", "month", "--baseline", "prev_period", "--rules", "today", "--json")
+    code, shown, _ = call(capsys, "rank", "--as-of", moment.isoformat(), *asked)
+    assert code == 0
+    assert json.loads(shown)["release"] == f"build {first['build_id']}"
+    assert vintages.fingerprints(builds.find(first["build_id"]).database) == then
+    for path in (root / "data" / "ledger").iterdir():  # as a program before this one wrote it
+        entry = store.read_json(path)
+        (entry.get("publish") or {}).pop("rules_sha", None)
+        store.write_json(path, entry)
+    with pytest.raises(Problem, match="nothing_then"):
+        vintages.rules_at(moment)
+    assert vintages.rules_at(store.now()).is_dir()
 
 
 def test_files_of_rules_that_no_kept_build_knows_go_and_the_newest_verdict_stays(
