@@ -24,7 +24,7 @@ from pipeline import (
     vintages,
 )
 from pipeline.periods import Month
-from pipeline.printing import Json, out, print_json, print_table
+from pipeline.printing import Json, err, out, print_json, print_table
 from pipeline.settings import environment_of
 
 RANKING_COLUMNS = [
@@ -50,6 +50,11 @@ SAME_AGE_NOTE = (
     "base_same_age_usd: pembanding menurut rilis yang berlaku ketika umurnya sama; – bila tidak "
     "ada atau angkanya sudah final · the base by the release in force when it was as old; – where "
     "there is none or the figures are final"
+)
+CODE_DIFFERS = (
+    "Rilis waktu itu dibuat program lain (code_sha): angkanya dapat berbeda. Tabel yang berbeda: "
+    "{tables} · Another program made the release of then (code_sha): figures may differ. Tables "
+    "that do: {tables}"
 )
 
 
@@ -141,9 +146,12 @@ def rank(
     if first or as_of or sure:
         if audience != Audience.internal:
             raise typer.BadParameter("only the office's own store can be asked that")
-        build = quarantine.current_build()
+        more: dict[str, Any] = {}
         if as_of:
             build = builds.find(flow.build_as_of(_moment(as_of))["build_id"])
+            more = vintages.compared(_moment(as_of), build)
+        else:
+            build = quarantine.current_build()
         if first:
             given = [Month.parse(text or "") for text in (first, last, base_first, base_last)]
             question = rankings.Question(scope, basis, league, ranges.KIND, ranges.BASELINE)
@@ -155,7 +163,11 @@ def rank(
             found = rankings.rules(con)
             if sure:
                 confidence.add(con, rows)
-        _show_ranking(rows, found, f"build {build.build_id}", build.facts["is_synthetic"], as_json)
+        if more.get("code_differs"):
+            some = more["differing_tables"]
+            err.print(CODE_DIFFERS.format(tables="?" if some is None else ", ".join(some) or "–"))
+        name, synthetic = f"build {build.build_id}", build.facts["is_synthetic"]
+        _show_ranking(rows, found, name, synthetic, as_json, **more)
         return
     with duck.connect(releases.database(audience), read_only=True) as con:
         rows = rankings.answer(con, question)
@@ -185,12 +197,13 @@ def _as_it_was(moment: datetime) -> None:
 
 
 def _show_ranking(
-    rows: list[Any], rules: list[Any], release_id: str, synthetic: bool, as_json: bool
+    rows: list[Any], rules: list[Any], release_id: str, synthetic: bool, as_json: bool, **more: Any
 ) -> None:
     if as_json:
         print_json({
             "release": release_id,
             "is_synthetic": synthetic,
+            **more,
             "rule": {rule["rule_name"]: rule["rule_value"] for rule in rules},
             "rows": [rankings.as_json(row) for row in rows],
         })  # fmt: skip
@@ -201,11 +214,11 @@ def _show_ranking(
         f"{first['period_start']} – {first['period_end']}, {first['baseline']}, "
         f"US$ FOB. {release_id}"
     )
-    more = SAME_AGE if SAME_AGE[0] in first else list(confidence.FOUND)
-    told = [name for name in more if any(row[name] is not None for row in rows)]
+    wanted = SAME_AGE if SAME_AGE[0] in first else list(confidence.FOUND)
+    told = [name for name in wanted if any(row[name] is not None for row in rows)]
     print_table(title, rows, RANKING_COLUMNS + told)
     if told:
-        out.print(SAME_AGE_NOTE if more == SAME_AGE else CONFIDENCE_NOTE)
+        out.print(SAME_AGE_NOTE if wanted == SAME_AGE else CONFIDENCE_NOTE)
     for rule in rules:
         out.print(f"{rule['note_id']} · {rule['note_en']}: {rule['rule_value']} {rule['unit']}")
 

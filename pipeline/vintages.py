@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import duck, ledger, models, releases, store
+from pipeline.builds import Build
 from pipeline.messages import Problem
 
 Facts = dict[str, Any]
@@ -53,6 +54,22 @@ def rules_at(moment: datetime) -> Path:
     Raises Problem `nothing_then`.
     """
     return store.home() / "rules" / str(release_at(moment)["rules_sha"])
+
+
+def compared(moment: datetime, build: Build) -> Facts:
+    """How a build of what was known at a moment differs from the release that was current then.
+
+    `code_differs`: another program made that release. `differing_tables`: of the mart, then; None
+    where they can't be compared, as the release is no longer kept or the rules are others.
+    """
+    told, (name,) = _at([moment])
+    release = told.get(str(name), {})
+    code_differs = release.get("code_sha", build.facts["code_sha"]) != build.facts["code_sha"]
+    file, differing = releases.database_of("internal", name), None
+    if code_differs and file and release["rules_sha"] == build.facts["rules_sha"]:
+        then, now = fingerprints(file), fingerprints(build.database)
+        differing = sorted(table for table in then if then[table] != now[table])
+    return {"code_differs": code_differs, "differing_tables": differing}
 
 
 def fingerprints(file: Path) -> dict[str, str]:

@@ -37,6 +37,7 @@ from pipeline.periods import Month
 from pipeline.rankings import Question
 from pipeline.sample import write_sample
 from pipeline.words import WORDS
+from test_cli import call
 
 FIRST, LAST = Month(2021, 1), Month(2024, 9)
 NINE = date(2024, 9, 30)
@@ -112,6 +113,40 @@ def test_rank_as_of_works_under_the_rules_of_then(history: list[str]) -> None:
         rows = rankings.answer(con, Question())
     shown = [(row["region_code"], row["fob_usd"]) for row in json.loads(done.stdout)["rows"]]
     assert shown == [(row["region_code"], f"{row['fob_usd']:.2f}") for row in rows]
+
+
+def test_another_program_than_made_the_release_is_told(
+    history: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And what it makes otherwise, where the release of then is kept."""
+    asked = ("rank", "--as-of", published_at(history[0]).isoformat(), "--rules", "today")
+
+    def told() -> tuple[bool, list[str] | None, str]:
+        code, shown, said = call(capsys, *asked, "--json")
+        assert code == 0, said
+        found = json.loads(shown)
+        assert found["rows"] and list(found)[:2] == ["release", "is_synthetic"]
+        return found["code_differs"], found["differing_tables"], said
+
+    assert told() == (False, None, "")
+    every = releases.every("internal")
+    every[0]["code_sha"] = "another"
+    monkeypatch.setattr(releases, "every", lambda _: every)
+    differs, tables, said = told()
+    assert (differs, tables) == (True, []) and "code_sha" in said
+    other = Path(shutil.copy(file_of(history[0]), tmp_path / "other.duckdb"))
+    other.chmod(0o600)
+    with duck.connect(other) as con:
+        con.execute("UPDATE mart.shift_share SET own_usd = own_usd + 0.01")
+        con.execute("DELETE FROM mart.period WHERE period_kind = 'year'")
+    monkeypatch.setattr(releases, "database_of", lambda *_: other)
+    differs, tables, said = told()
+    assert (differs, tables) == (True, ["period", "shift_share"]) and "period, shift_share" in said
+    monkeypatch.setattr(releases, "database_of", lambda *_: None)
+    assert told()[:2] == (True, None)
 
 
 def test_any_two_ranges_are_ranked_as_the_stored_ones(history: list[str]) -> None:
