@@ -50,19 +50,24 @@ def run(reason: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """A data root with two releases: between them one month of one office was sent again."""
+    """A data root with two releases: between them a rule was changed (b from 0.15 to 0.1 %), and
+    one month of Kota Depok's office was sent again.
+    """
     root = tmp_path_factory.mktemp("history")
     write_sample(root / "deliveries", 9_000, seed=5, first=FIRST, last=LAST, dirt=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPSKA_HOME", str(root / "data"))
         patch.setenv("IPSKA_DELIVERIES", str(root / "deliveries"))
+        patch.setenv("IPSKA_SEEDS", str(shutil.copytree(settings.ROOT / "seeds", root / "seeds")))
         settings.settings.cache_clear()
         layouts.load_layout.cache_clear()
+        rules = root / "seeds" / "rule.csv"
+        text = rules.read_text("utf-8")
+        rules.write_text(text.replace("base_share_pct,0.1,", "base_share_pct,0.15,"), "utf-8")
+        assert rules.read_text("utf-8") != text
         made = [run("the first night")["publish"]["release_id"]]
-        file = next((root / "deliveries").glob("*/*BKS_2024-08*.csv"), None)
-        file = file or max(
-            (root / "deliveries").glob("*/*2024-08*.csv"), key=lambda f: f.stat().st_size
-        )
+        rules.write_text(text, "utf-8")
+        (file,) = (root / "deliveries").glob("*/*DPK_2024-08*.csv")
         lines = file.read_bytes().splitlines(keepends=True)
         file.write_bytes(b"".join(lines[: len(lines) - 3]))
         made.append(run("a month sent again")["publish"]["release_id"])
@@ -80,7 +85,22 @@ def published_at(release_id: str) -> datetime:
     return store.parse_stamp(release_id.split("-")[0])
 
 
-def test_a_build_as_of_a_moment_is_what_was_published_then(history: list[str]) -> None:
+@pytest.fixture
+def rules_of_then(history: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process works under the rules of the first release."""
+    for name, value in settings.environment_of(vintages.rules_at(published_at(history[0]))).items():
+        monkeypatch.setenv(name, value)
+    settings.settings.cache_clear()
+    layouts.load_layout.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.settings.cache_clear()
+    layouts.load_layout.cache_clear()
+
+
+def test_a_build_as_of_a_moment_is_what_was_published_then(
+    history: list[str], rules_of_then: None
+) -> None:
     first, second = history
     then = vintages.fingerprints(file_of(first))
     assert len(then) >= 10
@@ -109,10 +129,26 @@ def test_rank_as_of_works_under_the_rules_of_then(history: list[str]) -> None:
     command = [sys.executable, "-m", "pipeline", "rank", "--as-of", at, "--json"]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stderr
-    with duck.connect(file_of(history[0]), read_only=True) as con:
-        rows = rankings.answer(con, Question())
-    shown = [(row["region_code"], row["fob_usd"]) for row in json.loads(done.stdout)["rows"]]
-    assert shown == [(row["region_code"], f"{row['fob_usd']:.2f}") for row in rows]
+    rules, statuses = [], []
+    for release in history:
+        with duck.connect(file_of(release), read_only=True) as con:
+            rows = rankings.answer(con, Question())
+            rules.append({one["rule_name"]: one["rule_value"] for one in rankings.rules(con)})
+        statuses.append({row["region_code"]: row["growth_status"] for row in rows})
+        if release == history[0]:
+            then = [digits(rankings.as_json(row)) for row in rows]
+    assert rules[0] != rules[1]
+    assert statuses[0] != statuses[1], "the rule that was changed decides something"
+    shown = json.loads(done.stdout)
+    assert [digits(row) for row in shown["rows"]] == then
+    assert shown["rule"] == rules[0]
+
+
+def digits(row: dict[str, Any]) -> dict[str, Any]:
+    """METHOD.md: sums of floats to nine significant digits."""
+    return {
+        name: f"{value:.9g}" if isinstance(value, float) else value for name, value in row.items()
+    }
 
 
 def test_another_program_than_made_the_release_is_told(
@@ -122,7 +158,7 @@ def test_another_program_than_made_the_release_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """And what it makes otherwise, where the release of then is kept."""
-    asked = ("rank", "--as-of", published_at(history[0]).isoformat(), "--rules", "today")
+    asked = ("rank", "--as-of", published_at(history[1]).isoformat(), "--rules", "today")
 
     def told() -> tuple[bool, list[str] | None, str]:
         code, shown, said = call(capsys, *asked, "--json")
@@ -133,11 +169,11 @@ def test_another_program_than_made_the_release_is_told(
 
     assert told() == (False, None, "")
     every = releases.every("internal")
-    every[0]["code_sha"] = "another"
+    every[1]["code_sha"] = "another"
     monkeypatch.setattr(releases, "every", lambda _: every)
     differs, tables, said = told()
     assert (differs, tables) == (True, []) and "code_sha" in said
-    other = Path(shutil.copy(file_of(history[0]), tmp_path / "other.duckdb"))
+    other = Path(shutil.copy(file_of(history[1]), tmp_path / "other.duckdb"))
     other.chmod(0o600)
     with duck.connect(other) as con:
         con.execute("UPDATE mart.shift_share SET own_usd = own_usd + 0.01")
@@ -298,10 +334,23 @@ def test_a_minister_s_page(history: list[str], language: str) -> None:
         question = Question(period_end=NINE)
         (row,) = [r for r in rankings.answer(con, question) if r["region_code"] == "3276"]
         text = explain.explain(con, "3276", question, language, file_of(history[0]))
+        (first,) = duck.rows(
+            con,
+            f"FROM mart.first_place WHERE {explain.RANKING}",
+            {name: row[name] for name in ("basis", "scope_code", "league", "period_kind",
+                                          "period_end", "baseline")},
+        )  # fmt: skip
     words = WORDS[language]
-    order = ["Kota Depok", words["rule"], words["origin"], words["bases"], words["caveats"]]
-    places = [text.index(part) for part in order]
-    assert places == sorted(places)
+    assert first["region_code"] == "3276"
+    # Place and value, rule, how sure, what drove it, largest exporter, bases, change, caveats.
+    order = ["Kota Depok", words["rule"], words["sure"], words["origin"],
+             words[f"still_first_{first['still_first']}"], words["bases"], words["changed"],
+             words["caveats"]]  # fmt: skip
+    parts = text.split("\n\n")
+    assert [
+        part.startswith(head.split("{")[0]) for part, head in zip(parts, order, strict=True)
+    ] == [True] * 8
+    assert words["causes"] in parts[6] and words["cause_newer_delivery"] in parts[6]
     assert words["synthetic"] in text and history[1] in text and history[0] in text
     mark = {"en": ".", "id": ","}[language]
     figures = [re.sub(r"[.,]", "", n) for n in re.findall(r"US\$ ([\d.,]+\d)", text)]
