@@ -286,7 +286,7 @@ def test_a_build_that_moves_too_far_waits_for_a_person(
     code, printed = command(capsys, "release", build_id, "--reason", "I hope so")
     assert code == 1 and "200000.00 → 224000.00" in printed
     request: Facts = {"run_id": "x", "kind": "release", "who": "y", "reason": "z"}
-    failed = builds.Build(build_id, {**made, "gate_failures": ["smallest_rank_is_one"]})
+    failed = builds.Build(build_id, {**made, "gate_failures": ["ranks_follow_growth"]})
     stale = builds.Build(build_id, {**made, "newest_landed_at": "2000-01-01T00:00:00"})
     for build, problem in ((failed, "gate_failed"), (stale, "stale_build")):
         with pytest.raises(Problem, match=problem):
