@@ -7,12 +7,14 @@ is resampled to zero. SKA is a census, so a set says whether the order would sur
 at the level of firms, not what a sample missed.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Amounts = NDArray[np.float64]
+Indices = NDArray[np.int64]
 # What rank writes of them: stage.rank_set, which mart.growth_ranking reads.
 TABLE = """
     basis VARCHAR, scope_code VARCHAR, league VARCHAR, period_kind VARCHAR, period_end DATE,
@@ -33,17 +35,26 @@ class RankSets:
 
 
 def rank_sets(
-    regions: list[tuple[Amounts, Amounts]], *, draws: int, seed: int, confidence: float = 0.90
+    regions: list[tuple[Amounts, Amounts]],
+    *,
+    draws: int,
+    seed: int,
+    confidence: float = 0.90,
+    chosen: Sequence[Indices] | None = None,
 ) -> RankSets:
     """Rank sets of regions, each given as its exporters' amounts (now, base) in any one unit.
 
     low and high hold marginally (each region's own range, at `confidence`), may_be_first
     simultaneously. The same seed and input give the same sets. Needs at least one region, and in
-    each at least one exporter and one amount above zero.
+    each at least one exporter and one amount above zero. `chosen` replaces the dice: of each region
+    the exporters of each draw (draws × exporters).
     """
     dice = np.random.default_rng(seed)
+    drawn = np.array([
+        _drawn(now, base, [chosen[n]] if chosen else _dice(len(now), draws, dice))
+        for n, (now, base) in enumerate(regions)
+    ])  # fmt: skip
     rate = np.array([_rate(now.sum(), base.sum()) for now, base in regions])
-    drawn = np.array([_drawn(now, base, draws, dice) for now, base in regions])
     spread = np.atleast_2d(np.cov(drawn))
     variance = np.diag(spread)
     error = np.sqrt(np.maximum(variance[:, None] + variance[None, :] - 2 * spread, 0))
@@ -73,11 +84,12 @@ def _rate(now: Amounts, base: Amounts) -> Amounts:
     return np.divide(2 * (now - base), both, out=np.zeros_like(both), where=both != 0)
 
 
-def _drawn(now: Amounts, base: Amounts, draws: int, dice: np.random.Generator) -> Amounts:
+def _drawn(now: Amounts, base: Amounts, blocks: Iterable[Indices]) -> Amounts:
     """The region's rate in each draw: its exporters with replacement, both periods together."""
-    size, step = len(now), max(1, BLOCK // len(now))
-    rates = []
+    return np.concatenate([_rate(now[some].sum(axis=1), base[some].sum(axis=1)) for some in blocks])
+
+
+def _dice(size: int, draws: int, dice: np.random.Generator) -> Iterator[Indices]:
+    step = max(1, BLOCK // size)
     for start in range(0, draws, step):
-        chosen = dice.integers(size, size=(min(step, draws - start), size))
-        rates.append(_rate(now[chosen].sum(axis=1), base[chosen].sum(axis=1)))
-    return np.concatenate(rates)
+        yield dice.integers(size, size=(min(step, draws - start), size))

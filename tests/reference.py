@@ -33,7 +33,7 @@ SENSITIVITY = {
 class World:
     """Everything a ranking is made from. Months are counted 12 × year + month − 1."""
 
-    # exporter_key, domicile, issuer, port, month, fob_usd, certificates, flagged_usd
+    # exporter_key, domicile, issuer, port, month, form, fob_usd, certificates, flagged_usd
     rows: list[Row]
     regions: dict[str, tuple[str, str]]  # code: (kota | kabupaten, province)
     ports: list[str]
@@ -46,6 +46,8 @@ class World:
     quarantined: list[Row]  # basis, region, month, fob_usd
     newest_on: date
     rules: dict[str, Decimal]
+    official: list[Row] = field(default_factory=list)  # rows of statistics by port
+    blank: set[tuple[str, int]] = field(default_factory=set)  # port and month of missing figures
     cache: dict[Key, "Period"] = field(default_factory=dict)
 
     def period(self, basis: str, leaves: set[str], first: int, last: int) -> "Period":
@@ -97,7 +99,8 @@ class Period:
     """What happened in some leaves between two months, on one basis."""
 
     def __init__(self, world: World, basis: str, leaves: set[str], first: int, last: int) -> None:
-        rows = [row for row in world.rows if row[basis] in leaves and first <= row["month"] <= last]
+        source = world.official if basis == "official" else world.rows
+        rows = [row for row in source if row[basis] in leaves and first <= row["month"] <= last]
         self.usd: Decimal = sum((row["fob_usd"] for row in rows), Decimal(0))
         self.certificates = sum(row["certificates"] for row in rows)
         self.flagged: Decimal = sum((row["flagged_usd"] for row in rows), Decimal(0))
@@ -155,7 +158,7 @@ def recorded(world: World, leaves: set[str]) -> bool:
     """Whether anything was ever recorded in some leaves on any basis, or set aside there."""
     return any(
         found.usd or found.certificates or found.quarantined
-        for basis in ("domicile", "issuer", "port")
+        for basis in ("domicile", "issuer", "port", "official")
         for found in [world.period(basis, leaves, world.first, world.last)]
     )
 
@@ -167,8 +170,9 @@ def percent(part: Decimal, whole: Decimal | None) -> float | None:
 def ranking(world: World) -> dict[Key, Row]:
     """All of mart.growth_ranking: its grain → the columns that are figures or judgements."""
     found: dict[Key, Row] = {}
-    for basis in ("domicile", "issuer", "port"):
-        scopes = [scope for scope in world.scopes if (scope == "IDPORT") == (basis == "port")]
+    for basis in ("domicile", "issuer", "port", "official"):
+        ports = basis in ("port", "official")
+        scopes = [scope for scope in world.scopes if (scope == "IDPORT") == ports]
         for kind, first, last in spans(world):
             for baseline, shift in BASELINES.items():
                 if shift is None and kind not in ("month", "quarter"):
@@ -223,6 +227,7 @@ def rank_one(
     known_then = {
         row["exporter_key"] for row in world.rows if first - back <= row["month"] <= last - back
     }
+    is_official = basis == "official"  # nobody counts exporters there
     ours: dict[tuple[str, str], Row] = {}
     months = set(range(first, last + 1))
     if has_base:
@@ -231,11 +236,13 @@ def rank_one(
     for league, region, leaves, is_nowhere in members:
         one, was = now[region], then[region]
         delta = one.usd - was.usd
-        is_complete = not holds(world, basis, leaves, months, last, 0)
+        blank = any((leaf, month) in world.blank for leaf in leaves for month in months)
+        is_complete = not (blank if is_official else holds(world, basis, leaves, months, last, 0))
         floor_usd = rules["eligibility_floor_usd"] * (last - first + 1) / 12
         least = rules["eligibility_base_share_pct"] / 100 * scope_base
-        fewest = min(len(one.exporters), len(was.exporters))
+        fewest = 99 if is_official else min(len(one.exporters), len(was.exporters))
         is_unsafe = one.is_unsafe(rules) or (has_base and was.is_unsafe(rules))
+        is_unsafe = is_unsafe and not is_official
         if not has_base:
             status = "no_base"
         elif is_nowhere:
@@ -281,15 +288,16 @@ def rank_one(
             "share_pct": percent(one.usd, scope_usd),
             "symmetric_rate": symmetric,
             "shrunken_pct": shrunken,
-            "certificates": one.certificates,
-            "exporters": len(one.exporters),
-            "new_exporters": len(set(one.exporters) - known_then) if has_base else None,
+            "certificates": None if is_official else one.certificates,
+            "exporters": None if is_official else len(one.exporters),
+            "new_exporters": len(set(one.exporters) - known_then)
+            if has_base and not is_official else None,
             "flagged_pct": percent(one.flagged, one.usd),
             "quarantined_usd": one.quarantined,
             "growth_status": status,
             "is_ranked": status == "ok",
             "is_complete": is_complete,
-            "is_stale": holds(world, basis, leaves, months, last, 1),
+            "is_stale": not is_official and holds(world, basis, leaves, months, last, 1),
             "maturity": "very_provisional" if age < limit[0]
             else "provisional" if age < limit[1] else "final",
             "growth_pct_rank": None,
@@ -319,12 +327,12 @@ def rounded(value: float) -> float:
     return (floor(abs(value) * 1e6 + 0.5) / 1e6) * (1 if value >= 0 else -1)
 
 
-def sensitivity(found: dict[Key, Row]) -> dict[Key, tuple[str | None, int]]:
-    """mart.rule_sensitivity: its grain → (who is first, how many were eligible)."""
+def sensitivity(found: dict[Key, Row]) -> dict[Key, tuple[str | None, int, int]]:
+    """mart.rule_sensitivity: its grain → (who is first, how many share that, were eligible)."""
     groups: dict[Key, list[tuple[str, Row]]] = {}
     for key, row in found.items():
         groups.setdefault(key[:6], []).append((key[6], row))
-    result: dict[Key, tuple[str | None, int]] = {}
+    result: dict[Key, tuple[str | None, int, int]] = {}
     for key, regions in groups.items():
         everyone = groups[(*key[:2], "all", *key[3:6])]
         for name, share in SENSITIVITY.items():
@@ -343,7 +351,9 @@ def sensitivity(found: dict[Key, Row]) -> dict[Key, tuple[str | None, int]]:
                     )
                 ):
                     eligible.append((-rounded(percent(usd - base, base) or 0.0), region))
-            result[(*key, name)] = (min(eligible)[1] if eligible else None, len(eligible))
+            best = min(eligible, default=(0.0, None))
+            tied = sum(rate == best[0] for rate, _ in eligible)
+            result[(*key, name)] = (best[1], tied, len(eligible))
     return result
 
 

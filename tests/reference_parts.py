@@ -85,7 +85,7 @@ def moved_base(world: World, basis: str, now: Span, base: Span) -> dict[str, Dec
 def drivers(
     world: World, basis: str, leaves: set[str], name: str, now: Span, base: Span
 ) -> dict[str, tuple[Decimal, Decimal]]:
-    """(value, base value) of each chapter or destination of a region."""
+    """(value, base value) of each chapter, destination or form of a region."""
     one, was = (by(rows_in(world, basis, leaves, span), name) for span in (now, base))
     return {
         item: (one.get(item, Decimal(0)), was.get(item, Decimal(0)))
@@ -113,20 +113,25 @@ def shift_share(
 
 
 def bridge(
-    world: World, inside: set[str], now: Span, base: Span
-) -> dict[tuple[str, str], tuple[Decimal, Decimal, int]]:
-    """(domicile, issuer) → value, base value, exporters of now; what isn't inside is `outside`."""
-    found: dict[tuple[str, str], list[Any]] = defaultdict(lambda: [Decimal(0), Decimal(0), set()])
+    world: World, regions: dict[str, str], now: Span, base: Span
+) -> dict[tuple[str, str], tuple[Decimal, Decimal, int, int]]:
+    """(domicile, issuer) → value, base value, exporters and certificates of now.
+
+    `regions` gives the region of each leaf inside; what isn't is `outside`.
+    """
+    found: dict[tuple[str, str], list[Any]] = defaultdict(
+        lambda: [Decimal(0), Decimal(0), set(), 0]
+    )
     for at, span in enumerate((now, base)):
         for row in rows_in(world, "domicile", None, span):
-            places = [row[basis] if row[basis] in inside else "outside"
-                      for basis in ("domicile", "issuer")]  # fmt: skip
+            places = [regions.get(row[basis], "outside") for basis in ("domicile", "issuer")]
             if places != ["outside", "outside"]:
                 cell = found[places[0], places[1]]
                 cell[at] += row["fob_usd"]
+                cell[3] += 0 if at else row["certificates"]
                 if not at and row["exporter_key"] != "unknown":
                     cell[2].add(row["exporter_key"])
-    return {key: (one, was, len(firms)) for key, (one, was, firms) in found.items()}
+    return {key: (one, was, len(firms), n) for key, (one, was, firms, n) in found.items()}
 
 
 def herfindahl(parts: dict[Any, Decimal]) -> tuple[int, float, float] | None:

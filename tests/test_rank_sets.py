@@ -1,5 +1,8 @@
 """How sure a rank is: simulated samples with a known truth, and cases by hand (METHOD.md)."""
 
+from itertools import combinations
+from statistics import stdev
+
 import numpy as np
 import pytest
 
@@ -70,3 +73,77 @@ def test_a_base_resampled_to_zero_is_no_trouble() -> None:
     now, base = np.ones(10), np.array([5.0, *[0.0] * 9])
     sets = rank_sets([(now, base), (np.ones(10), np.ones(10))], draws=1000, seed=1)
     assert np.isfinite(sets.share_first).all() and sets.share_first.sum() == pytest.approx(100)
+
+
+# --- once more in plain Python, over the same draws ----------------------------------------------
+
+
+def symmetric(now: list[float], base: list[float]) -> float:
+    both = sum(now) + sum(base)
+    return 2 * (sum(now) - sum(base)) / both if both else 0.0
+
+
+def quantile(values: list[float], part: float) -> float:
+    """Linear between the two nearest."""
+    ordered = sorted(values)
+    place = part * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+
+
+def plainly(
+    regions: list[tuple[Amounts, Amounts]], chosen: list[np.ndarray], confidence: float
+) -> tuple[list[list[float]], list[bool]]:
+    """METHOD.md in loops: as_lists of the sets, and who has the first place in its own range."""
+    some = range(len(regions))
+    rate = [symmetric(list(now), list(base)) for now, base in regions]
+    drawn = [
+        [symmetric([now[n] for n in draw], [base[n] for n in draw]) for draw in chosen[i]]
+        for i, (now, base) in enumerate(regions)
+    ]
+    draws = range(len(drawn[0]))
+    error, off = {}, {}
+    for i, j in combinations(some, 2):
+        gaps = [drawn[j][b] - drawn[i][b] for b in draws]
+        error[i, j] = error[j, i] = stdev(gaps)
+        off[i, j] = off[j, i] = [abs(gap - (rate[j] - rate[i])) / error[i, j] for gap in gaps]
+    own = [
+        quantile([max(off[i, j][b] for j in some if j != i) for b in draws], confidence)
+        for i in some
+    ]
+    together = quantile([max(one[b] for one in off.values()) for b in draws], confidence)
+    low, high, winners, marginal = [], [], [], []
+    for i in some:
+        others = [j for j in some if j != i]
+        low.append(1 + sum(rate[j] - rate[i] > own[i] * error[i, j] for j in others))
+        worse = sum(rate[i] - rate[j] > own[i] * error[i, j] for j in others)
+        high.append(len(regions) - worse)
+        winners.append(not any(rate[j] - rate[i] > together * error[i, j] for j in others))
+        marginal.append(low[-1] == 1)
+    first = [0.0 for _ in some]
+    for b in draws:
+        best = max(drawn[i][b] for i in some)
+        leaders = [i for i in some if drawn[i][b] == best]
+        for i in leaders:
+            first[i] += 100 / len(leaders) / len(draws)
+    return [low, high, first, winners], marginal
+
+
+def test_rank_sets_are_what_plain_python_makes_of_the_same_draws() -> None:
+    """Several growths and both levels of confidence, so that each part of it decides something."""
+    unlike, levels = 0, []
+    for number in range(12):
+        dice = np.random.default_rng(number)
+        regions = [sample(dice, growth, 11 + n) for n, growth in enumerate(GROWTH)]
+        chosen = [dice.integers(len(now), size=(120, len(now))) for now, _ in regions]
+        for confidence in (0.9, 0.6):
+            sets = rank_sets(regions, draws=1, seed=1, confidence=confidence, chosen=chosen)
+            (low, high, first, winners), marginal = plainly(regions, chosen, confidence)
+            assert as_lists(sets)[:2] == [low, high]
+            assert sets.may_be_first.tolist() == winners
+            assert sets.share_first.tolist() == pytest.approx(first)
+            unlike += winners != marginal
+            levels.append(low + high)
+    assert unlike > 0, "simultaneous and marginal never differed"
+    assert sum(one != other for one, other in zip(levels[::2], levels[1::2], strict=True)) > 6

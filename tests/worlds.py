@@ -63,6 +63,7 @@ def worlds(draw: st.DrawFn) -> reference.World:
         833334, 4000000, 4000000, 12345678, 1, 99999999, -250000)])  # fmt: skip
     rows: list[reference.Row] = []
     office_rows: list[reference.Row] = []
+    is_nowhere = draw(st.integers(0, 5)) == 0  # all value is unallocated
 
     def add(exporter: str, domicile: str, issuer: str, month: int, usd: Decimal, n: int) -> None:
         office = ("A", "B", "C")[n % 3] if n % 50 else "D"
@@ -72,13 +73,16 @@ def worlds(draw: st.DrawFn) -> reference.World:
         flagged = usd if n % 4 == 0 else Decimal(0)
         rows.append({"exporter_key": exporter, "certificates": n, "flagged_usd": flagged,
                      "hs_chapter": ["94", "61", "64"][(n + month // 7) % 3],
-                     "destination": ["JP", "US"][n % 2], **common})  # fmt: skip
+                     "destination": ["JP", "US"][n % 2], "form": f"F{len(rows) % 4}",
+                     **common})  # fmt: skip
         office_rows.append({"office": office, **common})
 
     for region in LEAVES:
         profile = draw(st.sampled_from(
             ["none", "one", "few", "many", "many", "many", "twin", "twin", "giant", "unknown"]
         ))  # fmt: skip
+        if is_nowhere:
+            profile = "none" if region in REGIONS else "many"
         if profile == "twin":  # the same figures as the region before, from other firms: a tie
             before = LEAVES[LEAVES.index(region) - 1]
             for row in [row for row in rows if row["domicile"] == row["issuer"] == before]:
@@ -93,13 +97,20 @@ def worlds(draw: st.DrawFn) -> reference.World:
             usd = draw(amount) if profile != "giant" or firm else Decimal(9999999)
             factor, beat = draw(st.sampled_from([1, 1, 2, 3])), draw(st.sampled_from([0, 0, 5, 7]))
             name = "unknown" if profile == "unknown" else f"{region}-{firm}"
-            moves = draw(st.integers(0, 6)) == 0
+            moves = draw(st.integers(0, 6)) == 0 and not is_nowhere
             for month in range(start, stop + 1):
                 value = usd * factor if month > (start + stop) // 2 else usd
                 value += usd * (month % beat) if beat else 0
                 issuer = "3299" if firm == 1 else region
                 elsewhere = "3276" if moves and month > (start + stop) // 2 else region
                 add(name, elsewhere, issuer, month, value, firm * 13 + month)
+    official = [
+        {"exporter_key": "unknown", "official": port, "month": month, "certificates": 0,
+         "fob_usd": usd, "flagged_usd": usd * (month % 2)}
+        for at, port in enumerate((*PORTS, "IDPORT99")) for month in months
+        for usd in [Decimal(4000000) * (1 + month % (5 + at))]
+    ]  # fmt: skip
+    blank = {(PORTS[0], draw(st.sampled_from(months)))}
     gaps = st.tuples(st.sampled_from("ABCD"), st.sampled_from(months))
     missing = draw(st.sets(gaps, max_size=3)) if draw(st.booleans()) else set()
     stale = draw(st.sets(gaps, max_size=2))
@@ -129,6 +140,8 @@ def worlds(draw: st.DrawFn) -> reference.World:
         quarantined=quarantined,
         newest_on=draw(st.sampled_from([reference.last_day(last), date(2024, 5, 31)])),
         rules=RULES,
+        official=[row for row in official if (row["official"], row["month"]) not in blank],
+        blank=blank,
     )
 
 
@@ -150,15 +163,22 @@ def ranked_by_sql(con: duck.Connection, world: reference.World) -> None:
     columns = "country_code VARCHAR, country_name_id VARCHAR, time_zone VARCHAR, "
     country = [("ID", "Indonesia", "Asia/Jakarta", "USD")]
     table(con, "seed.country", f"{columns} currency_code VARCHAR", country)
-    table(con, "core.aggregate_cell", CELL, [])
+    cells = [(r["official"], r["month"], r["fob_usd"], r["flagged_usd"]) for r in world.official]
+    cells += [(port, month, None, 0) for port, month in world.blank]
+    _fill(con, "core.aggregate_cell", CELL, [
+        ("o", n, f"{n}", "o", "O", "IDPORT", port, first_day(month), usd, usd, None, False,
+         "current", usd is None, flagged > 0)
+        for n, (port, month, usd, flagged) in enumerate(cells)
+    ])  # fmt: skip
     rules = [(name, str(value)) for name, value in world.rules.items()]
     table(con, "seed.rule", "rule_name VARCHAR, value VARCHAR", rules)
     last = first_day(world.last)
     covered = ("d", "certificate_line", None, first_day(world.first), last, last,
                f"{world.newest_on} 10:00:00")  # fmt: skip
+    statistics = ("o", "aggregate", "IDPORT", *covered[3:])
     columns = "delivery_id VARCHAR, grain VARCHAR, region_set VARCHAR, "
     columns += "first_month DATE, month DATE, last_month DATE, landed_at TIMESTAMP"
-    table(con, "core.delivery", columns, [covered])
+    table(con, "core.delivery", columns, [covered, statistics] if world.official else [covered])
     columns = "feed VARCHAR, office_code VARCHAR, grain VARCHAR, region_set VARCHAR, month DATE, "
     slices = [
         ("f", office, "certificate_line", None, first_day(m), *state)
@@ -167,9 +187,9 @@ def ranked_by_sql(con: duck.Connection, world: reference.World) -> None:
     table(con, "core.slice_month", f"{columns} is_complete BOOLEAN, is_stale BOOLEAN", slices)
     _fill(con, "core.exporter_month", NECK, [
         (row["exporter_key"], row["issuer"], row["domicile"], row["port"], first_day(row["month"]),
-         row["hs_chapter"], row["destination"], f"F{index % 4}", row["fob_usd"], 1,
+         row["hs_chapter"], row["destination"], row["form"], row["fob_usd"], 1,
          row["certificates"], row["flagged_usd"])
-        for index, row in enumerate(world.rows)
+        for row in world.rows
     ])  # fmt: skip
     _fill(con, "core.office_region_month",
           "basis VARCHAR, feed VARCHAR, office_code VARCHAR, region_code VARCHAR, month DATE, "
@@ -191,8 +211,10 @@ def _fill(con: duck.Connection, name: str, columns: str, rows: list[tuple[Any, .
     """As golden.table, in one statement: thousands of rows in executemany take seconds."""
     table(con, name, columns, [])
     text = ", ".join(
-        "(" + ", ".join(f"'{cell}'" if isinstance(cell, str | date) else str(cell) for cell in row)
-        + ")"
+        "(" + ", ".join(
+            f"'{cell}'" if isinstance(cell, str | date) else "NULL" if cell is None else str(cell)
+            for cell in row
+        ) + ")"
         for row in rows
     )  # fmt: skip
     if rows:
