@@ -200,11 +200,12 @@ def check_first(world: reference.World, con: duck.Connection, seen: Counter[str]
         now, base = (month - months + 1, month), (month - months + 1 - back, month - back)
         here, then = (plain.by(plain.rows_in(world, key[0], {code}, s), "exporter_key")
                       for s in (now, base))  # fmt: skip
+        totals = [sum(firms.values()) for firms in (here, then)]
         for firms in (here, then):
             firms.pop("unknown", None)
         largest = max(here.keys() | then.keys(), key=lambda k: (here.get(k, Decimal(0)), k))
-        rest = sum(here.values()) - here.get(largest, Decimal(0))
-        was = sum(then.values()) - then.get(largest, Decimal(0))
+        rest = totals[0] - here.get(largest, Decimal(0))
+        was = totals[1] - then.get(largest, Decimal(0))
         fewest = min(sum(v > 0 for v in here.values()), sum(v > 0 for v in then.values())) - 1
         least = max(ranked[code]["_floor"], ranked[code]["_scope_base"] / 1000)
         others = [r["growth_pct"] for c, r in ranked.items() if c != code]
@@ -242,14 +243,24 @@ def test_growth_is_explained_as_plain_python_explains_it() -> None:
     assert not missing, seen
 
 
-def test_first_by_one_exporter_alone_is_said_so() -> None:
+@pytest.mark.parametrize(("unnamed", "pct", "still"), [(None, 60.0, "no"), (5, 116.666667, "yes")])
+def test_first_by_one_exporter_alone_is_said_so(
+    unnamed: int | None, pct: float, still: str
+) -> None:
+    """Without it the others' 4 of 4 million are left, and what grew from 1 to 5 unnamed."""
+
+    def usd(month: int, region: str, firm: Any) -> Decimal:
+        if month == FIRST or region == "3216":
+            return Decimal(1_000_000) * (1 if month == FIRST else Decimal("1.2"))
+        return Decimal(1_000_000) * {0: 4, "unknown": unnamed}.get(firm, 1)
+
     rows = [
-        {"exporter_key": f"{region}{firm}", "domicile": region, "issuer": region, "port": "IDTPP",
-         "month": month, "certificates": 1, "flagged_usd": Decimal(0), "hs_chapter": "94",
-         "destination": "JP", "form": "B", "fob_usd": Decimal(1_000_000) * (
-             1 if month == FIRST else 4 if (region, firm) == ("3201", 0)
-             else 1 if region == "3201" else Decimal("1.2"))}
-        for month in (FIRST, FIRST + 12) for region in ("3201", "3216") for firm in range(5)
+        {"exporter_key": f"{region}{firm}" if firm != "unknown" else firm, "domicile": region,
+         "issuer": region, "port": "IDTPP", "month": month, "certificates": 1,
+         "flagged_usd": Decimal(0), "hs_chapter": "94", "destination": "JP", "form": "B",
+         "fob_usd": usd(month, region, firm)}
+        for month in (FIRST, FIRST + 12) for region in ("3201", "3216")
+        for firm in (*range(5), *(["unknown"] if unnamed and region == "3201" else []))
     ]  # fmt: skip
     world = reference.World(
         rows=rows, regions=REGIONS, provinces=["31", "32"], ports=[], scopes=["32"], first=FIRST,
@@ -262,10 +273,10 @@ def test_first_by_one_exporter_alone_is_said_so() -> None:
         query = """SELECT region_code, round(growth_pct, 6), still_first FROM mart.first_place
             WHERE basis = 'domicile' AND league = 'all' AND period_kind = 'month'
                 AND baseline = 'prev_year'"""
-        assert con.execute(query).fetchall() == [("3201", 60.0, "no")]
+        assert con.execute(query).fetchall() == [("3201", pct, still)]
         con.execute("UPDATE core.setting SET min_exporters = 5")  # four are left
         con.execute(models_sql("mart.first_place"))
-        assert con.execute(query).fetchall() == [("3201", 60.0, "cannot_say")]
+        assert con.execute(query).fetchall() == [("3201", pct, "cannot_say")]
 
 
 def models_sql(name: str) -> str:

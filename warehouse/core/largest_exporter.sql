@@ -1,20 +1,18 @@
--- en: How concentrated each region's exports are on firms, and its growth without the largest one
--- id: Pemusatan ekspor tiap wilayah pada perusahaan, dan pertumbuhannya tanpa eksportir terbesar
+-- en: What is left of each region's exports, and of its base, without its largest exporter
+-- id: Sisa ekspor tiap wilayah, dan basisnya, tanpa eksportir terbesarnya
 -- grain: basis, region_code, period_kind, period_end, baseline
--- Restricted: these figures give firms away. The largest is that of the present period.
+-- Restricted: these figures give firms away. The largest is that of the present period, of those that
+-- are named; what no exporter could be named for stays in the rest.
 SELECT
     basis,
     region_code,
     period_kind,
     period_end,
     baseline,
-    sum(fob_usd) - max(fob_usd) AS rest_usd,
+    sum(fob_usd) - max(fob_usd) FILTER (exporter_key <> 'unknown') AS rest_usd,
     sum(base_fob_usd) - arg_max(base_fob_usd, {usd: fob_usd, exporter_key: exporter_key})
-        AS rest_base_usd,
-    count(*) FILTER (fob_usd > 0) AS exporters,
-    count(*) FILTER (base_fob_usd > 0) AS base_exporters,
-    sum((fob_usd::DOUBLE) ^ 2 ORDER BY exporter_key) / nullif(sum(fob_usd)::DOUBLE ^ 2, 0)
-        AS exporter_herfindahl
+        FILTER (exporter_key <> 'unknown') AS rest_base_usd,
+    count(*) FILTER (fob_usd > 0 AND exporter_key <> 'unknown') AS exporters,
+    count(*) FILTER (base_fob_usd > 0 AND exporter_key <> 'unknown') AS base_exporters
 FROM core.exporter_margin
-WHERE exporter_key <> 'unknown'
 GROUP BY basis, region_code, period_kind, period_end, baseline
