@@ -17,7 +17,7 @@ from pipeline import duck, rankings, seeds
 from pipeline.messages import Problem
 from pipeline.periods import Month, months_to_base
 from pipeline.rankings import Question, Row
-from pipeline.words import UNITS, WORDS
+from pipeline.words import WORDS
 
 KEY = "basis = $basis AND period_kind = $period_kind AND period_end = $period_end"
 RANKING = f"{KEY} AND scope_code = $scope_code AND league = $league AND baseline = $baseline"
@@ -134,7 +134,7 @@ def headline(con: duck.Connection, question: Question, language: str = "id") -> 
     if not first:
         return WORDS[language]["headline_none"]
     page = _Page(con, question, first[0]["region_code"], language)
-    row, rules = first[0], {one["rule_name"]: one["rule_value"] for one in rankings.rules(con)}
+    row = first[0]
     sure = page.words["headline_unsure"]
     if row["share_first"] is not None:
         count = sum(bool(one["may_be_first"]) for one in rows)
@@ -151,10 +151,19 @@ def headline(con: duck.Connection, question: Question, language: str = "id") -> 
         end=page.day(row["period_end"]),
         baseline=page.words[row["baseline"]],
         basis=page.words[row["basis"]],
+        rule=_clause(page),
+        sure=sure,
+    )
+
+
+def _clause(page: _Page) -> str:
+    """The whole rule: who is ranked at all."""
+    rules = {one["rule_name"]: one["rule_value"] for one in rankings.rules(page.con)}
+    return page.say(
+        "clause",
         share=page.number(rules["eligibility_base_share_pct"], "#,##0.##"),
         floor=page.number(rules["eligibility_floor_usd"]),
         exporters=page.number(rules["eligibility_min_exporters"]),
-        sure=sure,
     )
 
 
@@ -181,30 +190,26 @@ def _place(page: _Page) -> list[str]:
         values = page.say("value_only", fob=page.usd(row["fob_usd"]))
     else:
         values = page.say(
-            "values",
+            "values_yearly" if rankings.has_years([row]) else "values",
             fob=page.usd(row["fob_usd"]),
             base=page.usd(row["base_fob_usd"]),
             growth=page.signed(row["growth_usd"]),
             pct="–" if row["growth_pct"] is None else page.pct(row["growth_pct"]),
+            yearly=page.pct(row["growth_pct_yearly"]),
         )
     return [title, place, values]
 
 
 def _rule(page: _Page) -> list[str]:
-    note = f"note_{page.language}"
-    rules = [
-        f"{rule[note]}: {page.number(rule['rule_value'], '#,##0.##')} "
-        f"{UNITS[page.language].get(rule['unit'], rule['unit'])}"
-        for rule in rankings.rules(page.con)
-        if rule["rule_name"].startswith("eligibility")
-    ]
-    lines = [page.words["rule"], *(f"  {line}" for line in rules)]
-    others = {
-        (one["eligibility_rule"], one["region_name"])
-        for one in page.rows_of("rule_sensitivity", f"{RANKING} ORDER BY ALL")
-        if one["region_name"]
-    }
-    lines += [page.say("under", rule=rule, region=name) for rule, name in sorted(others)]
+    """The rule in force, and who is first under others."""
+    order = "ORDER BY eligibility_rule <> 'none', base_share_pct, eligibility_rule"
+    lines = [page.say("rule", rule=_clause(page))]
+    for one in page.rows_of("rule_sensitivity", f"{RANKING} {order}"):
+        if one["region_name"]:
+            code, share = one["eligibility_rule"], one["base_share_pct"]
+            key = "rule_with_b" if code.startswith("with b") else f"rule_{code.replace(' ', '_')}"
+            rule = page.say(key, share=page.number(share or 0, "#,##0.##"))
+            lines.append(page.say("under", rule=rule, region=one["region_name"]))
     return lines
 
 

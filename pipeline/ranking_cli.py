@@ -34,6 +34,7 @@ RANKING_COLUMNS = [
     "base_fob_usd",
     "growth_usd",
     "growth_pct",
+    "growth_pct_yearly",
     "growth_usd_rank",
     "contribution_pp",
     "exporters",
@@ -216,7 +217,8 @@ def _show_ranking(
     )
     wanted = SAME_AGE if SAME_AGE[0] in first else list(confidence.FOUND)
     told = [name for name in wanted if any(row[name] is not None for row in rows)]
-    print_table(title, rows, RANKING_COLUMNS + told)
+    yearly = [] if rankings.has_years(rows) else ["growth_pct_yearly"]
+    print_table(title, rows, [n for n in RANKING_COLUMNS if n not in yearly] + told)
     if told:
         out.print(SAME_AGE_NOTE if wanted == SAME_AGE else CONFIDENCE_NOTE)
     for rule in rules:

@@ -55,6 +55,12 @@ def rules(con: duck.Connection) -> list[Row]:
     return duck.rows(con, "FROM meta.method ORDER BY rule_name")
 
 
+def has_years(rows: list[Row]) -> bool:
+    """Whether the base lies years back, so that the yearly rate says something of its own."""
+    pairs = [(row["growth_pct_yearly"], row["growth_pct"]) for row in rows]
+    return any(yearly is not None and abs(yearly - pct) > 1e-6 for yearly, pct in pairs)
+
+
 def as_json(row: Row) -> Row:
     """Money as strings with two decimals, dates as ISO; numbers and NULLs as they are."""
     return {

@@ -17,8 +17,9 @@ Facts = dict[str, Any]
 COLUMNS = """basis VARCHAR, scope_code VARCHAR, league VARCHAR, period_kind VARCHAR,
     period_start DATE, period_end DATE, baseline VARCHAR, region_code VARCHAR, region_name VARCHAR,
     fob_usd DECIMAL(18, 2), base_fob_usd DECIMAL(18, 2), growth_usd DECIMAL(18, 2),
-    growth_pct DOUBLE, growth_pct_rank INTEGER, growth_usd_rank INTEGER, contribution_pp DOUBLE,
-    exporters BIGINT, growth_status VARCHAR, is_ranked BOOLEAN, maturity VARCHAR"""
+    growth_pct DOUBLE, growth_pct_yearly DOUBLE, growth_pct_rank INTEGER,
+    growth_usd_rank INTEGER, contribution_pp DOUBLE, exporters BIGINT,
+    growth_status VARCHAR, is_ranked BOOLEAN, maturity VARCHAR"""
 MONTHS = Question("32", period_kind="month", baseline="prev_year")
 NOW = datetime(2025, 4, 12, 2, tzinfo=UTC)
 HOSTILE = "Kab. [red]\x1b[31m"

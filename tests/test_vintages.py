@@ -185,6 +185,33 @@ def test_another_program_than_made_the_release_is_told(
     assert told()[:2] == (True, None)
 
 
+def test_the_yearly_rate_is_shown_where_the_base_lies_years_back(
+    history: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for baseline, is_shown in (("years_3", True), ("prev_year", False)):
+        code, shown, _ = call(capsys, "rank", "--baseline", baseline)
+        assert code == 0 and "growth_pct_rank" in shown
+        assert ("growth_pct_yearly" in shown) == is_shown
+
+
+def test_without_the_rule_a_tiny_base_comes_first(history: list[str]) -> None:
+    """The sample is made so, and mart.rule_sensitivity says so: issue 5, "shown by"."""
+    with duck.connect(file_of(history[1]), read_only=True) as con:
+        rows = rankings.answer(con, Question(period_end=NINE))
+        lines = dict(
+            con.execute(
+                "SELECT eligibility_rule, region_code FROM mart.rule_sensitivity WHERE basis = "
+                "'domicile' AND scope_code = '32' AND league = 'all' AND period_kind = 'ytd' "
+                "AND period_end = '2024-09-30' AND baseline = 'years_3'"
+            ).fetchall()
+        )
+    (naive,) = [row for row in rows if row["region_code"] == lines["none"]]
+    assert naive["growth_status"] == "below_base"
+    assert naive["growth_pct"] == max(row["growth_pct"] or 0 for row in rows)
+    assert lines["with b = 0.1 %"] == rows[0]["region_code"] == "3276"
+    assert rows[0]["growth_pct_rank"] == 1
+
+
 def test_any_two_ranges_are_ranked_as_the_stored_ones(history: list[str]) -> None:
     build = quarantine.current_build()
     with duck.connect(build.database, read_only=True) as con:
@@ -334,6 +361,7 @@ def test_a_minister_s_page(history: list[str], language: str) -> None:
         question = Question(period_end=NINE)
         (row,) = [r for r in rankings.answer(con, question) if r["region_code"] == "3276"]
         text = explain.explain(con, "3276", question, language, file_of(history[0]))
+        headline = explain.headline(con, question, language)
         (first,) = duck.rows(
             con,
             f"FROM mart.first_place WHERE {explain.RANKING}",
@@ -355,8 +383,18 @@ def test_a_minister_s_page(history: list[str], language: str) -> None:
     mark = {"en": ".", "id": ","}[language]
     figures = [re.sub(r"[.,]", "", n) for n in re.findall(r"US\$ ([\d.,]+\d)", text)]
     assert f"{row['fob_usd']:.2f}".replace(".", "") in figures
-    floor = {"en": "100,000 US$ per 12 months", "id": "100.000 US$ per 12 bulan"}[language]
-    assert floor in text and f"0{mark}1 %" in text
+    floor = {"en": "US$ 100,000 per 12 months", "id": "US$ 100.000 per 12 bulan"}[language]
+    assert floor in parts[1] and f"0{mark}1 %" in parts[1]
+    clause = parts[1].split("\n")[0].removeprefix(words["rule"].split("{")[0]).removesuffix(".")
+    assert clause.endswith({
+        "en": "all deliveries, and no firm that dominates",
+        "id": "kiriman lengkap, dan tanpa satu perusahaan yang mendominasi",
+    }[language])  # fmt: skip
+    assert clause in headline, "the rule is the headline's, whole"
+    assert parts[1].count("\n") == 8
+    assert "with" not in parts[1].replace("regions with", "") and "`" not in text
+    yearly = f"{row['growth_pct_yearly']:+.1f}".replace(".", mark)
+    assert f"; {yearly} % {words['values_yearly'].split('}')[-1].strip()}" in parts[0]
     assert {one: explain.item_name("form", one, language) for one in ("others", "unknown")} == {
         "en": {"others": "all others", "unknown": "not stated"},
         "id": {"others": "lainnya", "unknown": "tidak disebutkan"},
