@@ -227,6 +227,10 @@ def rank_one(
     known_then = {
         row["exporter_key"] for row in world.rows if first - back <= row["month"] <= last - back
     }
+    debut: dict[str, int] = {}
+    for row in world.rows:
+        key = row["exporter_key"]
+        debut[key] = min(row["month"], debut.get(key, row["month"]))
     is_official = basis == "official"  # nobody counts exporters there
     ours: dict[tuple[str, str], Row] = {}
     months = set(range(first, last + 1))
@@ -291,6 +295,8 @@ def rank_one(
             "certificates": None if is_official else one.certificates,
             "exporters": None if is_official else len(one.exporters),
             "new_exporters": len(set(one.exporters) - known_then)
+            if has_base and not is_official else None,
+            "first_ever_exporters": sum(debut[key] >= first for key in one.exporters)
             if has_base and not is_official else None,
             "flagged_pct": percent(one.flagged, one.usd),
             "quarantined_usd": one.quarantined,

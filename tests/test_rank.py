@@ -52,6 +52,7 @@ def test_the_ranking_is_what_plain_python_makes_of_it() -> None:
                     assert got == value, (key, name)
             seen[want["growth_status"]] += 1
             seen["moved"] += bool(want["rank_movement"])
+            seen["back again"] += (want["new_exporters"] or 0) > (want["first_ever_exporters"] or 0)
             seen["negative total"] += want["fob_usd"] < 0
             seen["official"] += key[0] == "official" and want["is_ranked"]
             seen["blank"] += key[0] == "official" and want["growth_status"] == "incomplete"
@@ -71,7 +72,7 @@ def test_the_ranking_is_what_plain_python_makes_of_it() -> None:
     assert set(seen) == {
         "no_base", "unallocated", "incomplete", "no_trade", "new", "ceased", "few_exporters",
         "below_base", "concentrated", "ok", "moved", "tied", "without flagged", "with quarantined",
-        "negative total", "official", "blank",
+        "negative total", "official", "blank", "back again",
     }  # fmt: skip
 
 

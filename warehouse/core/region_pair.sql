@@ -23,6 +23,20 @@ entrant AS (
     FROM newcomer AS n
     JOIN core.exporter_span AS e USING (exporter_key, period_kind, period_end)
     GROUP BY ALL
+),
+debut AS (
+    SELECT exporter_key, min(month) AS month FROM core.exporter_month
+    WHERE exporter_key <> 'unknown'
+    GROUP BY exporter_key
+),
+first_ever AS (
+    SELECT e.basis, e.region_code, e.period_kind, e.period_end, count(*) AS exporters
+    FROM core.exporter_span AS e
+    JOIN debut AS d USING (exporter_key)
+    JOIN core.span AS s
+        ON s.basis = 'domicile' AND s.period_kind = e.period_kind
+        AND s.period_end = e.period_end AND s.period_start <= d.month
+    GROUP BY ALL
 )
 SELECT
     t.basis,
@@ -42,6 +56,8 @@ SELECT
     b.exporters AS base_exporters,
     CASE WHEN p.base_end IS NOT NULL AND t.basis <> 'official' THEN coalesce(n.exporters, 0) END
         AS new_exporters,
+    CASE WHEN p.base_end IS NOT NULL AND t.basis <> 'official' THEN coalesce(f.exporters, 0) END
+        AS first_ever_exporters,
     t.flagged_usd,
     b.flagged_usd AS base_flagged_usd,
     t.quarantined_usd,
@@ -57,6 +73,9 @@ LEFT JOIN core.region_span AS b
 LEFT JOIN entrant AS n
     ON n.basis = t.basis AND n.region_code = t.region_code
     AND n.period_kind = p.period_kind AND n.period_end = p.period_end AND n.baseline = p.baseline
+LEFT JOIN first_ever AS f
+    ON f.basis = t.basis AND f.region_code = t.region_code
+    AND f.period_kind = p.period_kind AND f.period_end = p.period_end
 LEFT JOIN core.region_gap AS g
     ON g.basis = t.basis AND g.region_code = t.region_code
     AND g.period_kind = p.period_kind AND g.period_end = p.period_end AND g.baseline = p.baseline

@@ -38,6 +38,7 @@ SELECT
     now.certificates,
     now.exporters,
     now.new_exporters,
+    now.first_ever_exporters,
     100.0 * now.flagged_usd::DOUBLE / nullif(now.fob_usd, 0)::DOUBLE AS flagged_pct,
     now.quarantined_usd,
     now.growth_status,

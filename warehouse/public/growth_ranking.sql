@@ -46,6 +46,7 @@ SELECT
         if(m.now_hidden IS NULL, m.certificates, NULL) AS certificates,
         if(m.now_hidden IS NULL, m.exporters, NULL) AS exporters,
         if(m.is_hidden, NULL, m.new_exporters) AS new_exporters,
+        if(m.is_hidden, NULL, m.first_ever_exporters) AS first_ever_exporters,
         if(w.basis IS NULL, m.growth_usd_rank, NULL) AS growth_usd_rank,
         if(w.basis IS NULL, m.growth_pct_rank, NULL) AS growth_pct_rank,
         if(w.basis IS NULL AND NOT m.is_hidden, m.growth_pct_rank_low, NULL) AS growth_pct_rank_low,
