@@ -252,30 +252,22 @@ def _note_odd(
     can't be split, of which nothing is known: not even what is `filled` in every row. What the
     workbook's reader couldn't split gets a row after the file's others.
     """
-    table, found = delivery.layout.raw_table, delivery.found
+    table, found, data = delivery.layout.raw_table, delivery.found, delivery.data
     lines, sound = found.lines[1:], found.is_sound[1:]
     at = np.flatnonzero((lines != np.arange(len(lines)) + 2) & sound)
     if len(at):
         shifted = {"row_id": first_row + at, "line": lines[at]}  # noqa: F841  DuckDB reads it
         con.execute("INSERT INTO odd SELECT row_id, line, NULL FROM shifted")
-    torn = np.flatnonzero(~sound)
     broken = [
-        (first_row + n, int(lines[n]), delivery.data[start:end].decode())
-        for n, start, end in zip(
-            torn.tolist(),
-            found.starts[torn + 1].tolist(),
-            found.ends[torn + 1].tolist(),
-            strict=True,
-        )
+        (first_row + n - 1, int(found.lines[n]), data[found.starts[n] : found.ends[n]].decode())
+        for n in np.flatnonzero(~found.is_sound).tolist()
     ]
     if broken and filled:
         nothing = ", ".join(f"{duck.identifier(name)} = NULL" for name in filled)
         rows = [row for row, *_ in broken]
         con.execute(f"UPDATE {table} SET {nothing} WHERE rowid IN (SELECT unnest(?))", [rows])
     if more := delivery.table.broken:
-        con.execute(
-            f"INSERT INTO {table} (delivery_no) SELECT {number} FROM range({len(more)})",
-        )
+        con.execute(f"INSERT INTO {table} (delivery_no) SELECT {number} FROM range({len(more)})")
         broken += [(first_row + len(lines) + n, *one) for n, one in enumerate(more)]
     if broken:
         con.execute(

@@ -124,11 +124,9 @@ def _conclude(con: duck.Connection, case: Case, stat: dict[str, Any]) -> Verdict
     written: dict[str, int] = {}
     with con:  # a cursor of this case's own
         if stat["accepted_records"]:
-            written |= _write(con, case, "accepted", {"line": "accepted_row"})
+            written |= _write(con, case, "accepted")
         if stat["quarantined_records"] or case.excluded:
-            excluded = "(SELECT * EXCLUDE (row_id) FROM excluded)"
-            tables = {"row": "quarantine_row", "excluded": excluded}
-            written |= _write(con, case, "quarantine", tables)
+            written |= _write(con, case, "quarantine")
     fates = {name: written.get(name, 0) for name in ("line", "row", "excluded")}
     if sum(fates.values()) != case.records or fates["excluded"] != sum(case.excluded.values()):
         raise Problem(
@@ -142,18 +140,18 @@ def _conclude(con: duck.Connection, case: Case, stat: dict[str, Any]) -> Verdict
     return _commit(case, "accepted", stat)
 
 
-def _write(con: duck.Connection, case: Case, folder: str, tables: dict[str, str]) -> dict[str, int]:
-    """Write the delivery's rows of these tables, <name>.parquet each; how many each holds.
+def _write(con: duck.Connection, case: Case, folder: str) -> dict[str, int]:
+    """Write what is accepted or set aside of the delivery, <name>.parquet each; the rows of each.
     One COPY each: 5 ms.
     """
     with store.new_directory(_place(folder, case.landing, case.rules)) as target:
         return {
             name: con.execute(
                 f"COPY (SELECT * EXCLUDE (delivery_no) FROM {table} "
-                f"WHERE delivery_no = {case.number} ORDER BY line) "
+                f"WHERE delivery_no = {case.number}) "
                 f"TO {duck.literal(f'{target}/{name}.parquet')} (FORMAT parquet, COMPRESSION zstd)",
             ).fetchall()[0][0]
-            for name, table in tables.items()
+            for name, table in conform.WRITTEN[case.layout.grain][folder].items()
         }
 
 
