@@ -47,9 +47,10 @@ def suite_file(name: str) -> Path:
 
 
 def run_suite(
-    name: str, database: Path, default_table: str | None = None, columns: Sequence[str] = ()
+    name: str, database: Path | str, default_table: str | None = None, columns: Sequence[str] = ()
 ) -> list[Check]:
-    """Run a suite on the tables of a DuckDB file; one Check per expectation, in the file's order.
+    """Run a suite on the tables of a DuckDB file, or of a named database in memory (`:memory:x`);
+    one Check per expectation, in the suite's order.
 
     An expectation names its table in meta.table (`schema.table`), else `default_table` is meant.
     `columns` are what `unexpected_query` is to give of an unexpected row. Suite meta may hold
@@ -131,7 +132,7 @@ def _put_off(name: str) -> None:
 class _Tables:
     """The tables of one DuckDB file, as Great Expectations sees them, while the file is open."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path | str) -> None:
         # Some 300 lines of INFO under Airflow, which say nothing to an operator. Not only the
         # level: one of its modules sets its own. What matters comes back as a Problem.
         log = logging.getLogger("great_expectations")
@@ -155,7 +156,8 @@ class _Tables:
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         context.enable_analytics(False)
-        url = sqlalchemy.URL.create("duckdb", database=str(database.absolute()))
+        place = database if isinstance(database, str) else str(database.absolute())
+        url = sqlalchemy.URL.create("duckdb", database=place)
         self.source = context.data_sources.add_sql(
             "duckdb", connection_string=url.render_as_string(hide_password=False)
         )
