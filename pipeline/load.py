@@ -25,7 +25,7 @@ HEADER = """
 CERTIFICATE = f"""
     {HEADER}, pebs STRUCT(peb_number VARCHAR, peb_on DATE, customs_office VARCHAR)[],
     records BIGINT, stated_usd DECIMAL(18, 2), unreadable_records BIGINT,
-    all_line_fob DECIMAL(38, 2), all_net_kg DECIMAL(38, 3)
+    all_line_fob DECIMAL(38, 2), all_net_kg DECIMAL(38, 3), main_line INTEGER
 """
 GOODS = """
     line INTEGER, line_number INTEGER, hs_code VARCHAR, net_kg DECIMAL(18, 3),
@@ -64,7 +64,8 @@ LEFT = """
         CASE WHEN l.records IS NULL THEN c.stated_usd
             WHEN c.currency_code = 'USD' THEN l.line_fob ELSE 0 END AS stated_usd,
         CASE WHEN l.records IS NULL THEN c.all_line_fob ELSE l.all_line_fob END AS all_line_fob,
-        CASE WHEN l.records IS NULL THEN c.all_net_kg ELSE l.all_net_kg END AS all_net_kg
+        CASE WHEN l.records IS NULL THEN c.all_net_kg ELSE l.all_net_kg END AS all_net_kg,
+        CASE WHEN l.records IS NULL THEN c.main_line END AS main_line
     )
     WHERE l.records IS NOT NULL
         OR c.delivery_id NOT IN (SELECT delivery_id FROM stage.resubmitted)

@@ -183,6 +183,7 @@ def test_typed_columns(judged: dict[str, Any]) -> None:
         "unreadable_records": "0",
         "all_line_fob": "1234.50",
         "all_net_kg": "10.123",
+        "main_line": "2",
         "flags": "[]",
     }
 

@@ -15,7 +15,7 @@ SELECT
     c.form_code, c.pebs, c.peb_on, c.currency_code, c.fob_peb, c.fob_invoice, c.fob_document,
     c.is_third_country, c.is_back_to_back, c.is_retroactive, c.is_synthetic, c.records,
     coalesce(c.usd, 0)::DECIMAL(18, 2) AS stated_usd, c.unreadable_records,
-    c.all_line_fob, c.all_net_kg,
+    c.all_line_fob, c.all_net_kg, c.main_line,
     coalesce(f.flags, []::VARCHAR[]) AS flags
 FROM certificate AS c
 JOIN delivery AS d USING (delivery_no)

@@ -6,7 +6,7 @@
 -- took four times as long. Where they differ it is min(): "any" value would change from run to run.
 WITH said AS (
     SELECT
-        row_id, delivery_no, certificate_key, line_number, line_fob, net_kg, may_lack_fob,
+        row_id, delivery_no, certificate_key, line, line_number, line_fob, net_kg, may_lack_fob,
         hash(
             application_number, ska_number, status, kind, replaces_ska_number, status_at, issued_on,
             exporter_name, nib, npwp, exporter_place, exporter_province, office_name,
@@ -26,6 +26,8 @@ summed AS (
         count(*) - count(line_fob) AS unreadable_records,
         sum(line_fob) AS line_fob,
         min(line_fob) AS least_line_fob,
+        -- The line with most FOB, of equal ones the first, behind it in one number.
+        max((line_fob * 100)::HUGEINT * 2147483648 + (2147483647 - line)) AS most,
         CASE WHEN count(net_kg) = count(*) AND min(net_kg) >= 0 THEN sum(net_kg) END AS all_net_kg,
         bool_and(may_lack_fob) AS may_lack_fob,
         min(said) <> max(said) AS is_mixed,
@@ -103,6 +105,7 @@ SELECT
     CASE WHEN s.unreadable_records = 0 AND s.least_line_fob >= 0 THEN s.line_fob END
         AS all_line_fob,
     s.all_net_kg,
+    (2147483647 - s.most % 2147483648)::INTEGER AS main_line,
     s.may_lack_fob,
     coalesce(n.has_double, false) AS has_double,
     s.unreadable_records > 0 OR is_close(s.line_fob, h.stated_total) AS sum_agrees
