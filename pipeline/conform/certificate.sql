@@ -27,7 +27,7 @@ summed AS (
         sum(line_fob) AS line_fob,
         min(line_fob) AS least_line_fob,
         -- The line with most FOB, of equal ones the first, behind it in one number.
-        max((line_fob * 100)::HUGEINT * 2147483648 + (2147483647 - line)) AS most,
+        max((line_fob::DECIMAL(38, 2) * 100)::HUGEINT * 2147483648 + (2147483647 - line)) AS most,
         CASE WHEN count(net_kg) = count(*) AND min(net_kg) >= 0 THEN sum(net_kg) END AS all_net_kg,
         bool_and(may_lack_fob) AS may_lack_fob,
         min(said) <> max(said) AS is_mixed,
@@ -105,7 +105,7 @@ SELECT
     CASE WHEN s.unreadable_records = 0 AND s.least_line_fob >= 0 THEN s.line_fob END
         AS all_line_fob,
     s.all_net_kg,
-    (2147483647 - s.most % 2147483648)::INTEGER AS main_line,
+    CASE WHEN s.least_line_fob >= 0 THEN 2147483647 - s.most % 2147483648 END::INTEGER AS main_line,
     s.may_lack_fob,
     coalesce(n.has_double, false) AS has_double,
     s.unreadable_records > 0 OR is_close(s.line_fob, h.stated_total) AS sum_agrees

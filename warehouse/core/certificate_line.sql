@@ -12,8 +12,8 @@ WITH certificate AS (
         (c.fob_usd::DECIMAL(38, 2) * 100)::HUGEINT AS cents,
         g.certificate_key IS NULL AND (
             c.fob_usd IS NULL
-            OR (c.all_line_fob > 0 AND c.fob_usd = c.all_line_fob AND c.main_line IS NOT NULL)
-        ) AS is_plain
+            OR coalesce(c.all_line_fob > 0 AND c.fob_usd = c.all_line_fob, false)
+        ) AND c.main_line IS NOT NULL AS is_plain
     FROM (
         SELECT certificate_key, delivery_id, source_key, currency_code, reason, fob_usd,
             all_line_fob, all_net_kg, main_line, records
