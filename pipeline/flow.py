@@ -198,7 +198,8 @@ def _all_landings() -> list[store.Landing]:
 
 def waiting() -> list[store.Landing]:
     """Landings without a verdict under the present rules."""
-    return [one for one in _all_landings() if validating.verdict_of(one) is None]
+    rules = validating.Rules()
+    return [one for one in _all_landings() if not validating.is_judged(one, rules)]
 
 
 def would_build() -> str | None:

