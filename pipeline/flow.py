@@ -218,14 +218,34 @@ def validate(request: Facts, extracted: Facts) -> Facts:
         for verdict in fresh:
             level = logging.WARNING if verdict["verdict"] == "refused" else logging.INFO
             counts = {key: verdict[key] for key in ("verdict", "records", "quarantined_records")}
-            log.event("judged", level, delivery=verdict["delivery_id"], **counts)
+            about = {"feed": verdict["feed"], "slice": verdict["slice_code"]}
+            log.event("judged", level, delivery=verdict["delivery_id"], **about, **counts)
     return {
         "validated": len(fresh),
         "records": sum(verdict["records"] for verdict in fresh),
-        "refused": [v["delivery_id"] for v in fresh if v["verdict"] == "refused"],
+        "refused": [_refusal(v) for v in fresh if v["verdict"] == "refused"],
         "quarantined_records": sum(verdict["quarantined_records"] for verdict in fresh),
         "corrections": corrections.troubles(verdicts),
     }
+
+
+def _refusal(verdict: Facts) -> Facts:
+    told = [{key: one[key] for key in ("code", "en", "id")} for one in verdict["problems"]]
+    return {"delivery_id": verdict["delivery_id"], "problems": told}
+
+
+def refused() -> list[Facts]:
+    """Deliveries that stand refused, by a rule or an operator, and why: since then no other of
+    their slice was accepted."""
+    standing: dict[tuple[str, str], list[Facts]] = {}
+    verdicts = [verdict for one in _all_landings() if (verdict := validating.verdict_of(one))]
+    for verdict in rejections.applied(verdicts):
+        part = verdict["feed"], verdict["slice_code"]
+        if verdict["verdict"] == "refused":
+            standing.setdefault(part, []).append(_refusal(verdict))
+        elif not verdict["resubmits"]:
+            standing.pop(part, None)
+    return [one for some in standing.values() for one in some]
 
 
 def build(request: Facts, validated: Facts) -> Facts:
@@ -317,12 +337,17 @@ def publish(request: Facts, built: Facts) -> Facts:
         state = "published" if release["published"] else "published_before"
         log.event(state, release=release["release_id"], build=release["build_id"])
     known = before["trouble"] if before else []
+    newly_wrong = [line for line in release["trouble"] if line not in known]
+    # One may have been judged by a night that stopped before this one.
+    names = [line.split(" ")[0] for line in newly_wrong if line.split(" ")[1] == "refused"]
+    verdicts = [validating.verdict_of(store.landing(name)) for name in names]
     return {
         "release_id": release["release_id"],
         "build_id": release["build_id"],
         "published": release["published"],
         "left_quarantine": release["left_quarantine"] if release["published"] else [],
-        "newly_wrong": [line for line in release["trouble"] if line not in known],
+        "newly_wrong": newly_wrong,
+        "refused": [_refusal(verdict) for verdict in verdicts if verdict],
         "still_wrong": [line for line in release["trouble"] if line in known],
         "moved": release.get("moved", {}) if release["published"] else {},
         "accepted": release.get("accepted", {}) if release["published"] else {},

@@ -63,6 +63,7 @@ def wrong(entry: Facts) -> list[str]:
     if entry["failed_at"]:
         problem = entry["problem"] or {}
         found += [f"stopped {entry['failed_at']} {problem.get('code')}"]
+        found += [f"refused {one['delivery_id']}" for one in validated.get("refused", [])]
         found += [f"moved {line}" for line in problem.get("moved", [])]
     if due := entry.get("deadline_missed"):
         found.append(f"deadline {due}")

@@ -110,6 +110,12 @@ def test_1_a_column_was_renamed(
     code, out, err = call(capsys, "layout", "check", str(bad), "--layout", "eska_v2")
     assert code == 1 and "no_ska" in out + err
     assert "header_mismatch" in section(1) and "layout check" in entry("header_mismatch")
+    assert "Refused CRB_2024-09: " in told(troubled)
+    assert "docs/runbook.md#header_mismatch" in told(troubled)
+    command, _ = re.findall(r"^    ipska (.*)$", section(1), re.M)
+    assert command.split() == ["quarantine", "list", "--refused"]
+    code, out, _ = call(capsys, *command.split())
+    assert code == 0 and "CRB_2024-09" in out and "else have it export again" in out
 
 
 def test_2_rows_are_set_aside(
