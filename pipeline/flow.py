@@ -134,7 +134,7 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
             landed = [land.land(feed, part, file, force=request["force"]) for file in fetched.files]
         except Problem as problem:
             log.event("not_fetched", logging.WARNING, code=problem.code, text=problem.text("en"))
-            return {"slice": part.code, "failed": problem.as_dict()}
+            return {"failed": {"feed": feed.name, "slice": part.code, **problem.as_dict()}}
         for new in landed:
             refused = (new.manifest["refusal"] or {}).get("code", "no")
             size = new.manifest["size"]
@@ -149,7 +149,6 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
         }
         is_due = not part.last_month or part.last_month.last_day < today
         return {
-            "slice": part.code,
             "landed": [landing.delivery_id for landing in landed],
             "unchanged": fetched.unchanged,
             "missing": [gone] if fetched.missing and is_due else [],
@@ -164,11 +163,7 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
         "landed": [delivery for result in results for delivery in result.get("landed", [])],
         "unchanged": sum(result.get("unchanged", 0) for result in results),
         "missing": [gone for result in results for gone in result.get("missing", [])],
-        "failed": [
-            {"slice": result["slice"], **result["failed"]}
-            for result in results
-            if "failed" in result
-        ],
+        "failed": [result["failed"] for result in results if "failed" in result],
     }
 
 

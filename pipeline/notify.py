@@ -57,7 +57,9 @@ class Message:
 def wrong(entry: Facts) -> list[str]:
     """What is wrong at the end of a run, in a form that can be compared between runs."""
     extracted, validated = entry["extract"] or {}, entry["validate"] or {}
-    found = [f"failed {one['slice']} {one['code']}" for one in extracted.get("failed", [])]
+    found = [
+        f"failed {one['feed']}/{one['slice']} {one['code']}" for one in extracted.get("failed", [])
+    ]
     found += [f"correction {one['en']}" for one in validated.get("corrections", [])
               if one["is_overdue"]]  # fmt: skip
     if entry["failed_at"]:

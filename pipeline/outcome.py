@@ -92,7 +92,7 @@ def conclude(
     missing = [name for name, facts in steps.items() if facts is None]
     newly_wrong = (
         (steps["publish"] or {}).get("newly_wrong")
-        or (steps["extract"] or {}).get("failed")
+        or _newly_failed(request, (steps["extract"] or {}).get("failed", []))
         or any(one["is_overdue"] for one in (steps["validate"] or {}).get("corrections", []))
     )
     now = store.now()
@@ -119,6 +119,29 @@ def conclude(
         told["text_en"] += f"\n{line['en']}"
         told["text_id"] += f"\n{line['id']}"
     return told
+
+
+def _newly_failed(request: Facts, failed: list[Facts]) -> list[Facts]:
+    """Those that were fetched, or failed otherwise, when a run asked for their slice before.
+
+    Of 94 offices one is always out of reach: red every night, nobody would look any more.
+    """
+    others = [one for one in reversed(ledger.entries()) if one["run_id"] != request["run_id"]]
+    names = ("feed", "slice", "code")
+
+    def known(failure: Facts) -> Facts | None:
+        period = failure["slice"].rpartition("_")[2]  # a month, a year, or all
+        for entry in others:
+            months = entry["months"] if entry.get("extract") else []
+            is_due = any(period == "all" or month.startswith(period) for month in months)
+            if is_due and failure["feed"] in entry["feeds"]:
+                told = (
+                    {name: one.get(name) for name in names} for one in entry["extract"]["failed"]
+                )
+                return next((one for one in told if one.items() <= failure.items()), None)
+        return None
+
+    return [one for one in failed if not known(one)]
 
 
 def _missed(request: Facts, now: datetime) -> str | None:

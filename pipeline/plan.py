@@ -152,7 +152,7 @@ def _tell(rows: list[Facts], extracted: Facts, old: list[Facts], known: set[Any]
     for delivery_id in extracted["landed"]:
         one = store.landing(delivery_id)
         landed[one.feed, one.slice_code, one.manifest["source"]] = one
-    failed = {one["slice"]: one["en"] for one in extracted["failed"]}
+    failed = {(one["feed"], one["slice"]): one["en"] for one in extracted["failed"]}
     by_slice = {(one["feed"], one["slice_code"]): one for one in old}
     new: store.Landing | None
     for row in rows:
@@ -165,8 +165,11 @@ def _tell(rows: list[Facts], extracted: Facts, old: list[Facts], known: set[Any]
             new = landed.get((row["feed"], row["slice"], row["source"]))
             was = by_slice.get((row["feed"], row["slice"]))
             if new is None:
-                row["state"] = "failed" if row["slice"] in failed else "unchanged"
-                row["source"] = failed.get(row["slice"], row["source"])
+                told = failed.get((row["feed"], row["slice"]))
+                row["state"], row["source"] = (
+                    "failed" if told else "unchanged",
+                    told or row["source"],
+                )
                 continue
             if (row["feed"], row["slice"], new.manifest["sha256"]) in known:
                 row["state"] = "forced"

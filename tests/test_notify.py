@@ -43,7 +43,9 @@ def quick(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(wrong: list[str] = (), newly: list[str] = (), stopped: bool = False, **more: Any) -> Facts:  # type: ignore[assignment]
     """The ledger entry of a run, `wrong` being slices that could not be fetched."""
-    failed = [{"slice": one, "code": "source_failed", "en": one, "id": one} for one in wrong]
+    failed = [
+        {"feed": "f", "slice": one, "code": "source_failed", "en": one, "id": one} for one in wrong
+    ]
     return {
         "run_id": ledger.new_run_id("nightly"),
         "kind": "nightly",
@@ -163,7 +165,7 @@ def test_what_one_channel_was_told_is_not_new_to_another(hook: Hook) -> None:
     tell(run(kind="backfill"), webhook=there, slack=there)
     assert len(hook.got) == 1
     assert [notify.channels()[name]["told"] for name in ("webhook", "slack")] == [
-        ["failed A source_failed"], [],
+        ["failed f/A source_failed"], [],
     ]  # fmt: skip
 
 

@@ -298,6 +298,16 @@ def test_why_a_delivery_runs_again(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (row["verdict"], row["new"]["records"], row["old"]["records"]) == ("accepted", 3, 4)
 
 
+def test_what_fails_in_one_feed_does_not_in_another_of_the_same_slice(data_root: Path) -> None:
+    row = {"slice": "BGR_2024-09", "state": "unchecked", "source": "x"}
+    rows = [{**row, "feed": feed} for feed in ("a", "b")]
+    failed = [{"feed": "a", "slice": "BGR_2024-09", "en": "out of reach"}]
+    plan._tell(rows, {"landed": [], "failed": failed}, [], set())
+    assert [(row["state"], row["source"]) for row in rows] == [
+        ("failed", "out of reach"), ("unchanged", "x"),
+    ]  # fmt: skip
+
+
 def test_other_rules_alone_are_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "_tried", lambda *_: {})
     shutil.copytree(settings.settings().seeds, root / "seeds")
