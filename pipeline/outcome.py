@@ -85,6 +85,7 @@ def conclude(
     and publish gave, in that order; what is missing has failed.
 
     exit_code: 0 done or nothing to do · 1 nothing published · 3 published, something newly wrong.
+    Raises OSError, once all is told, when the disk takes no entry.
     """
     note = _note(request)
     problem = store.read_json(note) if note.exists() else None
@@ -107,7 +108,7 @@ def conclude(
         **freshness.troubles(now),
         "finished_at": now.isoformat(),
     }
-    ledger.record(entry)
+    unbooked = _unbooked(entry)
     log.event("concluded", run=request["run_id"], exit_code=entry["exit_code"])
     running.clear(request)
     note.unlink(missing_ok=True)
@@ -115,10 +116,24 @@ def conclude(
     for failure in notify.tell(told, lookup):
         told["text_en"] += f"\n{failure['en']}"
         told["text_id"] += f"\n{failure['id']}"
+    if unbooked:
+        raise unbooked
     for line in prune.after(request) if request["kind"] == "nightly" else ():
         told["text_en"] += f"\n{line['en']}"
         told["text_id"] += f"\n{line['id']}"
     return told
+
+
+def _unbooked(entry: Facts) -> OSError | None:
+    """Record an entry. What a full disk says instead goes into it: somebody must be told."""
+    try:
+        ledger.record(entry)
+    except OSError as error:
+        known = disk.problem(error)
+        entry["problem"] = entry.get("problem") or (known and known.as_dict())
+        entry |= {"failed_at": entry.get("failed_at") or "ledger", "exit_code": 1}
+        return error
+    return None
 
 
 def _newly_failed(request: Facts, failed: list[Facts]) -> list[Facts]:
@@ -177,11 +192,13 @@ def deadline(lookup: Lookup = airflow_connection) -> Facts | None:
         **{"reason": "", "months": [], "file": "–", "started_at": now.isoformat()},
         **{"exit_code": 1, "deadline_missed": str(due), "running": running.found()},
     }
-    ledger.record(entry)
+    unbooked = _unbooked(entry)
     told = {**dict.fromkeys(STEPS), "failed_at": None, "problem": None, **entry}
     told |= {f"text_{language}": report.text(told, language) for language in ("en", "id")}
     if not freshness.nights_since(due):
         for failure in notify.tell(told, lookup):
             told["text_en"] += f"\n{failure['en']}"
             told["text_id"] += f"\n{failure['id']}"
+    if unbooked:
+        raise unbooked
     return told

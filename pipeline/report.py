@@ -49,7 +49,8 @@ def text(entry: dict[str, Any], language: str) -> str:
     if entry["failed_at"]:
         why = _told(entry["problem"], language) if entry["problem"] else words["log"]
         problem = entry["problem"] or {}
-        key = "cancelled" if problem.get("code") == "cancelled" else "stopped"
+        key = "unbooked" if entry["failed_at"] == "ledger" else "stopped"
+        key = "cancelled" if problem.get("code") == "cancelled" else key
         lines.append(words[key].format(step=entry["failed_at"], text=why))
         lines += _listed(problem.get("moved", []))
     if published := entry["publish"]:

@@ -1,9 +1,15 @@
 """How a run ends: what is newly wrong, and what is told where no entry can be written."""
 
+import errno
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import ledger, outcome, store
+import pytest
+
+from pipeline import freshness, ledger, outcome, store
+from servers import hook_server
 
 Facts = dict[str, Any]
 DONE: Any = ({"validated": 0, "records": 0, "corrections": []}, {"build_id": "x"}, {})
@@ -50,3 +56,28 @@ def test_what_did_not_ask_for_a_slice_says_nothing_of_it(data_root: Path) -> Non
 def test_a_task_that_airflow_runs_twice_gives_the_same_code(data_root: Path) -> None:
     night = request()
     assert [ended("eska BGR_2024-09 source_failed", of=night) for _ in range(2)] == [3, 3]
+
+
+@pytest.mark.parametrize("how", ["published", "stopped", "deadline"])
+def test_what_a_full_disk_keeps_out_of_the_ledger_is_told(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def full(_: Facts) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(store.home() / "ledger" / "x"))
+
+    monkeypatch.setattr(ledger, "record", full)
+    monkeypatch.setattr(freshness, "missed_deadline", lambda _: datetime(2024, 10, 2, tzinfo=UTC))
+    with hook_server() as hook:
+        lookup = {"ipska_webhook": json.dumps({"extra": {"url": hook.url}})}.get
+        with pytest.raises(OSError, match="No space left"):
+            if how == "deadline":
+                outcome.deadline(lookup)
+            else:
+                extracted = {"landed": [], "unchanged": 0, "missing": [], "failed": []}
+                done = (extracted, *DONE) if how == "published" else (extracted,)
+                outcome.conclude(request("backfill"), *done, lookup=lookup)
+    ((_, body),) = hook.got
+    assert (body["kind"], body["exit_code"]) == ("failed", 1)
+    assert "docs/runbook.md#disk_full" in body["text"] and str(store.home()) in body["text"]
+    assert ("FAILED at validate" in body["text"]) == (how == "stopped")
+    assert ("DEADLINE MISSED" in body["text"]) == (how == "deadline")
