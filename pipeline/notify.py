@@ -41,6 +41,18 @@ HEADS = {
     "All trouble that was told before is over.",
     "owed": "Pesan tentang proses ini tidak terkirim / Messages of these runs were not delivered: ",
 }
+# Kinds of `wrong`. The text of a run shows a few of each, and no slice outside its months.
+NEW, SHOWN = "Baru / New:", 100
+KINDS = {
+    "failed": "gagal diambil / not fetched",
+    "refused": "ditolak / refused",
+    "correction": "koreksi / correction",
+    "stopped": "berhenti / stopped",
+    "moved": "bergeser / moved",
+    "deadline": "tenggat / deadline",
+    "late": "terlambat / late",
+    "stale": "kiriman lama dipakai / older delivery stands in",
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,8 @@ def tell(entry: Facts, lookup: Lookup) -> list[Facts]:
             if not (text := lookup(f"ipska_{channel}")):
                 continue
             connection = connections.parse(f"ipska_{channel}", text)
-            partly = kind and _sent(send, connection, _message(entry, kind, known["owed"]))
+            new = [one for one in now if one not in known["told"]]
+            partly = kind and _sent(send, connection, _message(entry, kind, known["owed"], new))
             error = _failed(channel, partly) if partly else None
             after[channel] = {"told": now, "owed": [], "error": error}
         except Exception as failure:  # whatever a server or a library does
@@ -127,11 +140,14 @@ def _kind(entry: Facts, known: Facts, now: list[str], news: bool) -> str | None:
     return "owed" if known["owed"] else None
 
 
-def _message(entry: Facts, kind: str, owed: list[str]) -> Message:
+def _message(entry: Facts, kind: str, owed: list[str], new: list[str]) -> Message:
     months = entry["months"]
     what = [entry["kind"], *([months[0], "–", months[-1]] if months else [])]
     lines = [HEADS["recovered"]] if kind == "recovered" else []
     lines += [HEADS["owed"] + ", ".join(owed)] if owed else []
+    if new:
+        told = [f"  {KINDS[what]}: {rest}" for what, rest in (one.split(" ", 1) for one in new)]
+        lines += [NEW, *told[:SHOWN], *[f"  … {len(new) - SHOWN}"] * (len(new) > SHOWN), ""]
     lines += [*entry["text_id"].split("\n"), "", *entry["text_en"].split("\n")]
     return Message(
         entry["run_id"],
