@@ -196,10 +196,10 @@ def waiting() -> list[store.Landing]:
     return [one for one in _all_landings() if validating.verdict_of(one) is None]
 
 
-def would_build() -> str | None:
-    """The id of the build of what has landed, once nothing waits; None when nothing has."""
-    verdicts = rejections.applied(validating.validate(_all_landings()))
-    return builds.fingerprint(verdicts)["build_id"] if verdicts else None
+def judged() -> list[Facts]:
+    """The verdicts under the present rules and rejections, of landings that have one."""
+    found = (validating.verdict_of(one) for one in _all_landings())
+    return rejections.applied([verdict for verdict in found if verdict])
 
 
 def validate(request: Facts, extracted: Facts) -> Facts:
@@ -233,8 +233,7 @@ def refused() -> list[Facts]:
     """Deliveries that stand refused, by a rule or an operator, and why: since then no other of
     their slice was accepted."""
     standing: dict[tuple[str, str], list[Facts]] = {}
-    verdicts = [verdict for one in _all_landings() if (verdict := validating.verdict_of(one))]
-    for verdict in rejections.applied(verdicts):
+    for verdict in judged():
         part = verdict["feed"], verdict["slice_code"]
         if verdict["verdict"] == "refused":
             standing.setdefault(part, []).append(_refusal(verdict))

@@ -47,12 +47,14 @@ def made(request: Facts, lookup: flow.Lookup = airflow_connection) -> Facts:
 
 def _made(request: Facts, lookup: flow.Lookup) -> Facts:
     rows = flow.found(request, lookup) + [_waiting(landing) for landing in flow.waiting()]
-    current = releases.current("internal")
+    current, known = releases.current("internal"), {one["delivery_id"] for one in _deliveries()}
+    judged, rules_changed = flow.judged(), False
+    if current and not any(row["state"] in ("waiting", "rule_changed") for row in rows):
+        same = [verdict for verdict in judged if verdict["delivery_id"] in known]
+        rules_changed = builds.fingerprint(same)["build_id"] != current["build_id"]
+    names = [one["delivery_id"] for one in judged if one["delivery_id"] not in known]
+    rows += [_landed("unpublished", store.landing(name)) for name in names]
     is_busy = any(row["state"] not in IDLE for row in rows)
-    rules_changed = False
-    if not any(row["state"] in ("waiting", "rule_changed") for row in rows):
-        build_id = flow.would_build()
-        rules_changed = build_id is not None and build_id != (current and current["build_id"])
     plan: Facts = {"rows": rows, "work": is_busy or rules_changed, "rules_changed": rules_changed}
     if not plan["work"]:
         return plan
@@ -63,9 +65,12 @@ def _made(request: Facts, lookup: flow.Lookup) -> Facts:
 def _waiting(landing: store.Landing) -> Facts:
     """A row of a landing that no run has judged, or none under the present rules."""
     judged = (store.home() / "verdicts" / landing.delivery_id).is_dir()
+    return _landed("rule_changed" if judged else "waiting", landing)
+
+
+def _landed(state: str, landing: store.Landing) -> Facts:
     return {
-        **{"feed": landing.feed, "slice": landing.slice_code},
-        **{"state": "rule_changed" if judged else "waiting"},
+        **{"feed": landing.feed, "slice": landing.slice_code, "state": state},
         **{"source": landing.manifest["source"], "delivery_id": landing.delivery_id},
     }
 
@@ -139,11 +144,11 @@ def _tried(request: Facts, rows: list[Facts], lookup: flow.Lookup) -> Facts:
 
 
 def _deliveries() -> list[Facts]:
-    """The deliveries that the current release counts."""
+    """All deliveries that the current release knows."""
     if not releases.current("internal"):
         return []
     with duck.connect(releases.database("internal"), read_only=True) as con:
-        return duck.rows(con, "FROM meta.delivery WHERE state = 'current' AND resubmits IS NULL")
+        return duck.rows(con, "FROM meta.delivery")
 
 
 def _tell(rows: list[Facts], extracted: Facts, old: list[Facts], known: set[Any]) -> None:
@@ -153,17 +158,18 @@ def _tell(rows: list[Facts], extracted: Facts, old: list[Facts], known: set[Any]
         one = store.landing(delivery_id)
         landed[one.feed, one.slice_code, one.manifest["source"]] = one
     failed = {(one["feed"], one["slice"]): one["en"] for one in extracted["failed"]}
-    by_slice = {(one["feed"], one["slice_code"]): one for one in old}
+    by_id = {one["delivery_id"]: one for one in old if one["state"] == "current"}
+    by_slice = {
+        (one["feed"], one["slice_code"]): one for one in by_id.values() if not one["resubmits"]
+    }
     new: store.Landing | None
     for row in rows:
         if row["state"] in IDLE:
             continue
         if "delivery_id" in row:
             new = store.landing(row["delivery_id"])
-            was = next((one for one in old if one["delivery_id"] == new.delivery_id), None)
         else:
             new = landed.get((row["feed"], row["slice"], row["source"]))
-            was = by_slice.get((row["feed"], row["slice"]))
             if new is None:
                 told = failed.get((row["feed"], row["slice"]))
                 row["state"], row["source"] = (
@@ -173,8 +179,10 @@ def _tell(rows: list[Facts], extracted: Facts, old: list[Facts], known: set[Any]
                 continue
             if (row["feed"], row["slice"], new.manifest["sha256"]) in known:
                 row["state"] = "forced"
-            if new.manifest["mode"] == "delta":  # it replaces nothing
-                was = None
+        was = by_id.get(new.delivery_id)
+        replaces = new.manifest["mode"] == "snapshot" and not new.manifest["resubmits"]
+        if replaces and row["state"] != "rule_changed":
+            was = by_slice.get((row["feed"], row["slice"]))
         verdict = validate.verdict_of(new)
         row["old"] = was and _delivery({name: was[name] for name in OLD})
         row["new"] = _delivery({"delivery_id": new.delivery_id})

@@ -20,6 +20,7 @@ from pipeline import (
     layouts,
     plan,
     rankings,
+    rejections,
     releases,
     requests,
     settings,
@@ -232,6 +233,28 @@ def test_a_run_that_movement_would_stop_is_said_to_be(root: Path) -> None:
     assert plan.made(wanted("2024-08", accept="movement"))["release"]
 
 
+def test_what_was_judged_and_never_published_is_named(root: Path) -> None:
+    """After a stop by movement, say: the files are unchanged, and the rules are the same."""
+    deliver(root, "BGR", "2024-08", 9, "01")
+    deliver(root, "CRB", LAST, 0, "01")
+    assert flow.run(wanted(), tell=lambda _: None)["problem"]["code"] == "movement"
+    found = plan.made(wanted())
+    assert found["work"] and not found["rules_changed"] and found["stopped"]["code"] == "movement"
+    row = row_of(found, "BGR_2024-08")
+    assert (row["state"], row["verdict"]) == ("unpublished", "accepted")
+    assert (row["old"]["records"], row["new"]["records"]) == (4, 9)
+    assert row_of(found, "CRB_2024-09")["verdict"] == "refused"
+    text = plan.text(found, "en")
+    assert "landed and judged, not published 2" in text and "Rules, program" not in text
+    (published,) = (one["delivery_id"] for one in flow.judged() if "/DPK_2024-09/" in
+                    one["delivery_id"])  # fmt: skip
+    rejections.reject(published, "wrong month")
+    assert plan.made(wanted())["rules_changed"]
+    rejections.reject(published, "it was right", undo=True)
+    assert flow.run(wanted(accept="movement"), tell=lambda _: None)["publish"]["published"]
+    assert not plan.made(wanted())["work"]
+
+
 class Broken(Exception):
     pass
 
@@ -253,7 +276,6 @@ def test_a_trial_that_breaks_or_is_stopped_leaves_nothing(
     before = state_of(root / "data")
     module, name = step.split(".")
     monkeypatch.setattr(flow, "waiting", lambda: [])
-    monkeypatch.setattr(flow, "would_build", lambda: None)
     monkeypatch.setattr(getattr(flow, module), name, trouble)
     with pytest.raises(error):
         plan.made(wanted(LAST))
