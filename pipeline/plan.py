@@ -15,7 +15,7 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
-from pipeline import builds, changes, duck, flow, rankings, releases, running, store, validate
+from pipeline import builds, changes, duck, flow, log, rankings, releases, running, store, validate
 from pipeline.messages import Problem, shown, texts
 from pipeline.report import NUMBER
 from pipeline.report import WORDS as REPORTED
@@ -56,9 +56,10 @@ def _made(request: Facts, lookup: flow.Lookup) -> Facts:
     rows += [_landed("unpublished", store.landing(name)) for name in names]
     is_busy = any(row["state"] not in IDLE for row in rows)
     plan: Facts = {"rows": rows, "work": is_busy or rules_changed, "rules_changed": rules_changed}
+    plan["replaces"] = current and current["release_id"]
     if not plan["work"]:
         return plan
-    with _trial():
+    with _trial(), log.about(trial="yes"):  # what its lines name is gone afterwards
         return plan | _tried(request, rows, lookup)
 
 
@@ -123,12 +124,19 @@ def _tried(request: Facts, rows: list[Facts], lookup: flow.Lookup) -> Facts:
             ("publish", flow.publish, ("build",)),
         ):
             began = time.perf_counter()
-            done[name] = step(request, *(done[need] for need in needs))
-            seconds[name] = round(time.perf_counter() - began, 1)
+            try:
+                done[name] = step(request, *(done[need] for need in needs))
+            finally:
+                seconds[name] = round(time.perf_counter() - began, 1)
     except Problem as problem:
         if running.is_cancelled():
             raise KeyboardInterrupt from None
         stopped = problem.as_dict()
+        if problem.code == "movement":  # its own advice names a build that will be gone
+            months = f" --from {request['months'][0]} --to {request['months'][-1]}"
+            command = "backfill" + months if request["kind"] == "backfill" else "run"
+            facts = {**problem.facts, "command": f"ipska {command}"}
+            stopped |= {language: WORDS[language]["movement"].format(**facts) for language in WORDS}
     extracted = done.get("extract", {"landed": [], "failed": []})
     _tell(rows, extracted, old, known)
     tried: Facts = {"stopped": stopped, "seconds": seconds, "ranks": [], "periods": []}
@@ -219,7 +227,8 @@ def text(plan: Facts, language: str) -> str:
         lines.append(words["stopped"].format(text=plan["stopped"][language]))
         lines += _some([shown(line) for line in plan["stopped"].get("moved", [])], words)
     else:
-        lines.append(words["release" if plan["release"] else "same"])
+        key = "release" if plan["release"] else "same"
+        lines.append(words[key].format(replaces=plan["replaces"] or "–"))
     for rule, moved in plan["moved"].items():
         name = REPORTED[language].get(rule, rule)
         lines += [words["moved"].format(rule=name), *_some([shown(one) for one in moved], words)]

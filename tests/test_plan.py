@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -201,6 +202,7 @@ def test_the_text_is_short_in_both_languages_and_holds_no_escape(root: Path) -> 
     rank = {"period_kind": "ytd", "period_end": "2024-09-30", "baseline": "years_3",
             "region_name": "Kab. \x1b[31m", "old_rank": None, "new_rank": 3}  # fmt: skip
     found = {"rows": rows, "work": True, "rules_changed": True, "release": True, "stopped": None,
+             "replaces": None,
              "moved": {"rank_shifted": ["a: 1 → 4"]}, "ranks": [rank] * 30, "periods": [],
              "seconds": {"extract": 1.2, "build": 3.4}}  # fmt: skip
     english, indonesian = plan.text(found, "en"), plan.text(found, "id")
@@ -222,15 +224,29 @@ def test_every_rule_of_movement_has_words_in_both_languages() -> None:
     assert len(rules) > 4 and all(rules <= texts("report")[name].keys() for name in ("en", "id"))
 
 
-def test_a_run_that_movement_would_stop_is_said_to_be(root: Path) -> None:
+def test_a_run_that_movement_would_stop_is_said_to_be(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ipska")
     deliver(root, "BGR", "2024-08", 9, "01")
     found = plan.made(wanted("2024-08"))
+    lines = [record.getMessage() for record in caplog.records if record.name == "ipska"]
+    assert len(lines) > 5 and all(" trial=yes " in line for line in lines)
+    assert list(found["seconds"]) == ["extract", "validate", "build", "publish"]
     assert found["work"] and not found["release"]
     assert found["stopped"]["code"] == "movement" and found["stopped"]["moved"]
     assert found["ranks"], "from the build that was stopped"
     text = plan.text(found, "en")
     assert "NO release would follow." in text and found["stopped"]["moved"][0] in text
-    assert plan.made(wanted("2024-08", accept="movement"))["release"]
+    for told in (text, plan.text(found, "id")):
+        assert "`ipska backfill --from 2024-08 --to 2024-09 --accept movement --reason" in told
+        assert "ipska release" not in told, "the build is gone with the trial"
+    night = plan.made(requests.nightly(store.now(), 1, LAST))
+    assert "`ipska run --accept movement --reason" in plan.text(night, "en")
+    accepted = plan.made(wanted("2024-08", accept="movement"))
+    current = releases.current("internal")
+    assert accepted["release"] and current
+    assert f"in place of {current['release_id']}; the public one" in plan.text(accepted, "en")
 
 
 def test_what_was_judged_and_never_published_is_named(root: Path) -> None:
