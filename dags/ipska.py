@@ -144,14 +144,17 @@ def conclude(
     built: Facts | None,
     published: Facts | None,
     dag_run: Any = None,
+    params: Any = None,
 ) -> None:
     """Write the run into the ledger, tell what came of it; red if something is newly wrong."""
     from pipeline import outcome
 
     if request is None:
-        if dag_run.dag_id == "ipska_nightly":  # who starts a backfill is there to see it
+        if not dag_run.triggering_user_name:  # who starts a run is there to see it
             outcome.unstarted("nightly", connection)
         raise AirflowFailException("see the log of request / lihat log langkah request")
+    if params.get("dry_run") and extracted is None:  # nothing was to be done, nothing is booked
+        raise AirflowFailException("see the log of dry_run / lihat log langkah dry_run")
     done = (extracted, validated, built, published)
     report = outcome.conclude(request, *done, lookup=connection)
     print(report["text_id"], report["text_en"], sep="\n\n")

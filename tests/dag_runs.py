@@ -71,6 +71,17 @@ def asked(dag: Any, run_after: str, params: Facts) -> list[str] | str:
         return problem.code
 
 
+def unstarted(dag: Any, user: str | None) -> list[str]:
+    """What is concluded when the first task of a night has failed."""
+    night = SimpleNamespace(dag_id=dag.dag_id, triggering_user_name=user)
+    with patch("pipeline.outcome.unstarted") as told:
+        try:
+            dag.get_task("conclude").python_callable(*[None] * 5, dag_run=night, params={})
+        except Exception as error:
+            return [str(error), *(call.args[0] for call in told.call_args_list)]
+    raise AssertionError("it is red")
+
+
 def run(dag: Any, case: Facts) -> Facts:
     """One run, as Airflow does it; by default without a logical date, as an API trigger may be."""
     from airflow.sdk.exceptions import ParamValidationError
@@ -81,7 +92,7 @@ def run(dag: Any, case: Facts) -> Facts:
         Path(path).write_text(text, "utf-8")
     broken: Any = contextlib.nullcontext()
     if step := case.get("break"):
-        broken = patch(f"pipeline.flow.{step}", side_effect=Problem("bad_month", value="broken"))
+        broken = patch(f"pipeline.{step}", side_effect=Problem("bad_month", value="broken"))
     if late := case.get("late"):
         broken = patch.multiple(
             "pipeline.freshness",
@@ -124,6 +135,8 @@ def main(cases: list[Facts]) -> Facts:
         dag = dags[f"ipska_{case['dag']}"]
         done = run(dag, case) if case["how"] == "run" else asked(dag, **case["ask"])
         results[case["name"]] = done
+    night = dags["ipska_nightly"]
+    results["unstarted"] = [unstarted(night, user) for user in (None, "ops")]
     with create_session() as session:
         found = session.scalars(select(AssetEvent).order_by(AssetEvent.id))
         results["events"] = [{"uri": one.asset.uri, **one.extra} for one in found]

@@ -112,11 +112,12 @@ def results(home: Path) -> Facts:
         ran("first night", "nightly"),
         ran("second night", "nightly", logical_date="2001-01-01T00:00:00+00:00"),
         ran("dry run", "backfill", conf=WANTED, write={later: delivery("BGR", "2024-08", 5)}),
+        ran("dry run fails", "backfill", conf=WANTED, **{"break": "plan.made"}),
         ran("backfill", "backfill", conf=real),
         ran("bad delivery", "nightly", write={empty: ""}),
         ran("known trouble", "nightly"),
-        ran("broken step", "nightly", **{"break": "build"}),
-        ran("broken extract", "nightly", **{"break": "extract"}),
+        ran("broken step", "nightly", **{"break": "flow.build"}),
+        ran("broken extract", "nightly", **{"break": "flow.extract"}),
         ran("too far", "backfill", conf=real, write={last: delivery("BGR", "2024-08", 9)}),
         ran("accepted", "nightly", conf={"accept": "movement", "reason": "the office confirms"}),
         ran("on time", "deadline"),
@@ -150,7 +151,7 @@ def results(home: Path) -> Facts:
         (home / "feeds.toml").write_text(FEEDS.format(port=site.port), "utf-8")
         done = subprocess.run(
             [sys.executable, ROOT / "tests/dag_runs.py", home / "cases.json", home / "out.json"],
-            env=outer | inner, cwd=home, capture_output=True, text=True, timeout=240, check=False,
+            env=outer | inner, cwd=home, capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "t0ken" not in done.stdout + done.stderr
@@ -273,6 +274,21 @@ def test_what_a_form_can_not_check_fails_the_run_at_once(results: Facts, case: s
     assert (tasks.pop("request"), tasks.pop("conclude")) == ("failed", "failed")
     assert set(tasks.values()) == {"upstream_failed"}
     assert results[case]["state"] == "failed"
+
+
+def test_a_night_that_somebody_starts_wrongly_is_not_the_schedules(
+    results: Facts, ledger: list[Facts]
+) -> None:
+    assert results["unstarted"][0][1:] == ["nightly"] and results["unstarted"][1][1:] == []
+    assert all("log of request" in told for told, *_ in results["unstarted"])
+    assert [entry for entry in ledger if entry.get("failed_at") == "request"] == []
+
+
+def test_a_dry_run_that_fails_is_no_failed_backfill(results: Facts, ledger: list[Facts]) -> None:
+    done = results["dry run fails"]
+    assert (done["tasks"]["dry_run"], done["tasks"]["conclude"]) == ("failed", "failed")
+    assert done["tasks"]["extract"] == "upstream_failed" and done["state"] == "failed"
+    assert [entry["kind"] for entry in ledger].count("backfill") == 2, "those that were meant"
 
 
 # --- as Airflow runs them ----------------------------------------------------------------------
