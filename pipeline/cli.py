@@ -260,13 +260,15 @@ def rollback(release_id: str, reason: Reason) -> None:
 
 @app.command()
 def verify(as_json: Json = False) -> None:
-    """Re-hash landings, rules and releases, re-check the books; exit 1 when anything has rotted."""
+    """Re-hash landings, rules and releases, re-check the books, look for what is named and gone;
+    exit 1 when anything has rotted."""
     wrong = verifying.verify()
     if as_json:
-        print_json(wrong)
+        print_json([problem.as_dict() for problem in wrong])
     else:
-        for line in wrong:
-            err.print(shown(line, 1000), style="red")
+        for problem in wrong:
+            err.print(problem.text("id"), style="bold red")
+            err.print(problem.text("en"), f"docs/runbook.md#{problem.code}", style="red")
         out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
     raise typer.Exit(1 if wrong else 0)
 
