@@ -137,8 +137,14 @@ def _share(row: Row) -> str:
 
 
 def _shares(release: Row) -> dict[tuple[str, str], str]:
-    """What the checks of a kept release found, by suite and rule."""
-    file = releases.folder_of("internal", release["release_id"]) / releases.DATABASE
-    with duck.connect(file, read_only=True) as con:
-        rows = duck.rows(con, "FROM meta.check_result")
+    """What the checks of a release found, by suite and rule; nothing once prune has taken it."""
+    if not (file := releases.database_of("internal", release["release_id"])):
+        return {}
+    try:
+        with duck.connect(file, read_only=True) as con:
+            rows = duck.rows(con, "FROM meta.check_result")
+    except duck.Error:
+        if file.exists():
+            raise
+        return {}
     return {(row["suite_name"], row["rule_name"]): _share(row) for row in rows}

@@ -4,8 +4,10 @@ All that goes can be made again from the landings, under the rules that are kept
 a live process makes (it holds a lock in it) or works with (`store.in_use`).
 """
 
+import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -236,5 +238,10 @@ def _folders(name: str) -> list[Path]:
 
 
 def _size(path: Path) -> int:
-    files = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
-    return sum(file.lstat().st_size for file in files if not file.is_dir())
+    """Bytes of a file or of all under a folder; a run at work may take its own away meanwhile."""
+    files = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+    size = 0
+    for file in [path] if path.is_symlink() or not path.is_dir() else files:
+        with suppress(FileNotFoundError):
+            size += file.lstat().st_size
+    return size

@@ -83,7 +83,8 @@ def test_examples_of_a_table_and_the_trend_of_kept_releases(
     """First rows of what a rule gives, as text; shares of releases before, oldest first."""
     columns = builds.CHECK_RESULT
     monkeypatch.setattr(releases, "every", lambda _: [{"release_id": "a"}, {"release_id": "b"}])
-    monkeypatch.setattr(releases, "folder_of", lambda _, release_id: data_root / release_id)
+    file_of = lambda _, release_id: data_root / release_id / releases.DATABASE  # noqa: E731
+    monkeypatch.setattr(releases, "database_of", file_of)
     for name, unexpected in (("a", 1), ("b", 25)):
         (data_root / name).mkdir()
         with duck.connect(data_root / name / releases.DATABASE) as con:

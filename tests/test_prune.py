@@ -13,6 +13,8 @@ import pytest
 import two_months
 from pipeline import (
     builds,
+    checks,
+    duck,
     flow,
     ledger,
     prune,
@@ -69,6 +71,46 @@ def why(kind: str) -> dict[str, str]:
 
 def ids() -> list[str]:
     return [release["release_id"] for release in releases.every("internal")]
+
+
+def test_what_vanishes_meanwhile_stops_nobody(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run takes its work files away while prune counts; prune takes releases away while a build
+    looks at their checks."""
+    folder = root / "data/work/.half.0123456789abcdef0123456789abcdef"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("a", "b", "inner/c"):
+        (folder / name).write_text("12345")
+    lstat = Path.lstat
+
+    def first_gone(path: Path) -> os.stat_result:
+        if path.name == "a":
+            path.unlink(missing_ok=True)
+        return lstat(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "lstat", first_gone)
+        assert prune._size(folder) == 10
+    assert prune._size(folder / "b") == 5
+
+    kept, read = releases.every("internal"), store.read_json
+    assert checks._shares(kept[0])
+    assert checks._shares({"release_id": "20240101T000000000000Z-gone"}) == {}
+    connect = duck.connect
+
+    def too_late(file: Path, **more: Any) -> duck.Connection:
+        store.remove(file.parent)
+        return connect(file, **more)
+
+    def vanishing(path: Path) -> Any:
+        if kept[1]["release_id"] in path.parts:
+            raise FileNotFoundError
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "read_json", vanishing)
+        assert releases.every("internal") == [kept[0], *kept[2:]]
+        patch.setattr(duck, "connect", too_late)
+        assert checks._shares(kept[0]) == {}
 
 
 def test_what_is_kept_says_why_and_what_goes_is_in_the_ledger(
