@@ -117,10 +117,11 @@ def publish(request: Facts, built: Facts) -> Facts:
     return flow.publish(request, built)
 
 
-@task(outlets=[RELEASE])
-def announce(published: Facts, outlet_events: Any = None) -> None:
-    """Tell other DAGs of the new release; skipped when there is none."""
-    if not published["published"]:
+@task(inlets=[RELEASE], outlets=[RELEASE])
+def announce(published: Facts, inlet_events: Any = None, outlet_events: Any = None) -> None:
+    """Tell other DAGs of the current release, published by a command too; skipped if told."""
+    newest = [*inlet_events[RELEASE].ascending(False).limit(1)]
+    if newest and newest[0].extra.get("release_id") == published["release_id"]:
         raise AirflowSkipException("no new release / tidak ada rilis baru")
     names = ("release_id", "build_id", "is_synthetic")
     outlet_events[RELEASE].extra = {name: published[name] for name in names}

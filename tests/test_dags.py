@@ -102,6 +102,7 @@ def results(home: Path) -> Facts:
     later = str(home / "deliveries" / "BGR" / "X_BGR_2024-08_20241001T010000.csv")
     last = str(home / "deliveries" / "BGR" / "X_BGR_2024-08_20241001T020000.csv")
     empty = str(home / "deliveries" / "BGR" / "X_BGR_2024-09_20241001T010000.csv")
+    more = str(home / "deliveries" / "BGR" / "X_BGR_2024-09_20241001T020000.csv")
     real = {**WANTED, "dry_run": False}
     cases = [
         asked("before midnight", "2024-09-30T16:59:59+00:00"),
@@ -120,6 +121,14 @@ def results(home: Path) -> Facts:
         ran("broken extract", "nightly", **{"break": "flow.extract"}),
         ran("too far", "backfill", conf=real, write={last: delivery("BGR", "2024-08", 9)}),
         ran("accepted", "nightly", conf={"accept": "movement", "reason": "the office confirms"}),
+        ran(
+            "not published",
+            "nightly",
+            write={more: delivery("BGR", "2024-09", 4)},
+            **{"break": "flow.publish"},
+        ),
+        {"name": "command", "dag": "nightly", "how": "release"},
+        ran("after the command", "nightly"),
         ran("on time", "deadline"),
         ran("too late", "deadline", late="2024-10-01T06:00:00+07:00"),
         ran("future", "backfill", conf={**real, "to": "2024-10"}),
@@ -406,13 +415,23 @@ def test_each_release_is_an_event_of_the_asset_and_nothing_else_is(
     results: Facts, ledger: list[Facts]
 ) -> None:
     published = [entry["publish"] for entry in ledger if (entry.get("publish") or {})]
-    new = [one for one in published if one["published"]]
-    assert 3 <= len(new) < len(published)
+    new = {one["release_id"]: one for one in reversed(published)}  # of each the first that told
+    assert 4 <= len(new) < len(published)
     names = ("release_id", "build_id", "is_synthetic")
     assert results["events"] == [
-        {"uri": "x-ipska://release/internal", **{name: one[name] for name in names}} for one in new
+        {"uri": "x-ipska://release/internal", **{name: one[name] for name in names}}
+        for one in reversed(new.values())
     ]
     assert results["second night"]["tasks"]["announce"] == "skipped"
+
+
+def test_a_release_that_a_command_published_is_announced_by_the_next_night(
+    results: Facts, ledger: list[Facts]
+) -> None:
+    assert results["after the command"]["tasks"]["announce"] == "success"
+    assert results["events"][-1]["release_id"] == results["command"]
+    last = [entry for entry in ledger if entry["kind"] == "nightly"][-1]["publish"]
+    assert (last["release_id"], last["published"]) == (results["command"], False)
 
 
 def test_the_deadline_is_red_and_told_only_when_it_is_missed(
