@@ -200,6 +200,7 @@ COMMON: Facts = {
             None,
             type=["null", "integer"],
             minimum=0,
+            maximum=1200,
             title="Months before it / Bulan sebelumnya",
             description="Empty: IPSKA_MONTHS_BACK. / Kosong: IPSKA_MONTHS_BACK.",
         ),

@@ -108,7 +108,8 @@ def results(home: Path) -> Facts:
         asked("before midnight", "2024-09-30T16:59:59+00:00"),
         asked("at midnight", "2024-09-30T17:00:00+00:00"),
         asked("next year", "2025-01-01T18:30:00+00:00", months_back=0),
-        asked("newest given", MIDNIGHT_RUN, newest="2024-03", months_back=1),
+        asked("newest given", MIDNIGHT_RUN, newest="2024-08", months_back=1),
+        asked("before the feeds", MIDNIGHT_RUN, months_back=3),
         asked("not ended", MIDNIGHT_RUN, newest="2024-10"),
         ran("first night", "nightly"),
         ran("second night", "nightly", logical_date="2001-01-01T00:00:00+00:00"),
@@ -143,6 +144,7 @@ def results(home: Path) -> Facts:
         ran("nothing given", "backfill"),
         ran("bad newest", "nightly", conf={"newest": "September"}),
         ran("negative", "nightly", conf={"months_back": -1}),
+        ran("a myriad", "nightly", conf={"months_back": 100_000}),
     ]
     (home / "cases.json").write_text(json.dumps(cases), "utf-8")
     outer = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "IPSKA"))}
@@ -254,7 +256,8 @@ def test_the_month_turns_at_midnight_in_jakarta(results: Facts) -> None:
 
 
 def test_months_may_be_given_but_not_from_the_future(results: Facts) -> None:
-    assert results["newest given"] == ["2024-02", "2024-03"]
+    assert results["newest given"] == ["2024-07", "2024-08"]
+    assert results["before the feeds"] == "before_feed"
     assert results["not ended"] == "future_month"
 
 
@@ -267,6 +270,7 @@ def test_months_may_be_given_but_not_from_the_future(results: Facts) -> None:
         ("nothing given", "from"),
         ("bad newest", "newest"),
         ("negative", "months_back"),
+        ("a myriad", "months_back"),
         ("bad accept", "accept"),
     ],
 )
