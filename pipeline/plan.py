@@ -2,11 +2,10 @@
 own that links to what the real one holds for good, and that is gone afterwards."""
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
@@ -42,7 +41,8 @@ def made(request: Facts, lookup: flow.Lookup = airflow_connection) -> Facts:
         if not (settings().home / "public" / "releases").is_dir():  # nor is it made
             with _trial():
                 return _made(request, lookup)
-        return _made(request, lookup)
+        with store.in_use():  # prune leaves what the trial links to
+            return _made(request, lookup)
 
 
 def _made(request: Facts, lookup: flow.Lookup) -> Facts:
@@ -79,18 +79,19 @@ def _landed(state: str, landing: store.Landing) -> Facts:
 @contextmanager
 def _trial() -> Iterator[None]:
     """Work in a new data root with links to all that is in this one; it is gone afterwards."""
-    real = settings().home.absolute()
-    folder = Path(tempfile.mkdtemp(prefix="ipska-plan-"))
-    try:
-        with working_in(folder):
-            store.home()
-            for name, depth in LINKED.items():
-                _link(real / name, folder / name, depth)
-            if (current := real / "internal" / "current").is_symlink():
-                (folder / "internal" / "current").symlink_to(current.readlink())
-            yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    real, place = settings().home.absolute(), Path(tempfile.gettempdir()).absolute()
+    for left in place.glob(".ipska-plan.*"):  # with deliveries in it, by one that was killed
+        with suppress(OSError), store.abandoned(left) as is_dead:  # another user's is left alone
+            if is_dead:
+                store.discard(left)
+    beside = store.half_made(place / "ipska-plan", partial(Path.mkdir, mode=store.PRIVATE))
+    with beside as folder, working_in(folder):
+        store.home()
+        for name, depth in LINKED.items():
+            _link(real / name, folder / name, depth)
+        if (current := real / "internal" / "current").is_symlink():
+            (folder / "internal" / "current").symlink_to(current.readlink())
+        yield
 
 
 def _link(source: Path, target: Path, depth: int) -> None:

@@ -1,5 +1,6 @@
 """The plan: what a run would do, tried; then the run does it, and the data root never noticed."""
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -9,7 +10,6 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -300,6 +300,38 @@ def test_a_trial_that_breaks_or_is_stopped_leaves_nothing(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+def test_what_a_killed_plan_left_goes_at_the_next_and_a_live_one_stays(root: Path) -> None:
+    dead, alive = (root / "tmp" / f".ipska-plan.{sign * 32}" for sign in "0f")
+    for folder in (dead, alive):
+        (folder / "landing").mkdir(parents=True)
+        (folder / "landing" / "payload").write_text("names of firms")
+    deliver(root, "BGR", LAST, 5, "01")
+    held = os.open(alive, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    assert plan.made(wanted(LAST))["work"]
+    assert not dead.exists() and (alive / "landing" / "payload").exists()
+    os.close(held)
+    shutil.rmtree(alive)
+
+
+def test_prune_takes_nothing_that_a_plan_looks_at(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the lock of the real root while the steps of the trial have that of their own."""
+    real, free = settings.settings().home, []
+
+    def look(*_: Any) -> Facts:
+        with settings.working_in(real), store.unused() as is_free:
+            free.append(is_free)
+        return {}
+
+    deliver(root, "BGR", LAST, 5, "01")
+    monkeypatch.setattr(plan, "_tried", look)
+    plan.made(wanted(LAST))
+    with store.unused() as is_free:
+        assert [*free, is_free] == [False, True]
+
+
 def test_nothing_is_made_where_there_is_no_data_root_yet(
     night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,12 +395,15 @@ def test_a_secret_is_asked_for_by_name_and_lies_nowhere(
     use(monkeypatch, tmp_path, FEEDS=str(tmp_path / "feeds.toml"))
     seen: list[bytes] = []
 
-    def look(folder: Path, **_: Any) -> None:
-        files = [file for file in Path(folder).rglob("*") if file.is_file()]
-        seen.extend(file.read_bytes() for file in files)
-        shutil.rmtree(folder)
+    discard = store.discard
 
-    monkeypatch.setattr(plan, "shutil", SimpleNamespace(rmtree=look))
+    def look(path: Path) -> None:
+        if path.name.startswith(".ipska-plan."):
+            assert path.stat().st_mode & 0o777 == store.PRIVATE
+            seen.extend(file.read_bytes() for file in path.rglob("*") if file.is_file())
+        discard(path)
+
+    monkeypatch.setattr(store, "discard", look)
     with web_server() as site:
         site.authorization, site.body = "Bearer t0ken", delivery("DPK", "2024-09").encode()
         (tmp_path / "feeds.toml").write_text(
