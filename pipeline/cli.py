@@ -251,11 +251,20 @@ def list_releases(as_json: Json = False) -> None:
 
 
 @app.command()
-def rollback(release_id: str, reason: Reason) -> None:
-    """Point readers at an older release, and hold publishing until `release --resume`."""
-    request = _request("rollback", reason)
-    publish.roll_back(release_id, request)
-    out.print(f"internal: {release_id}")
+def rollback(
+    release_id: str,
+    reason: Reason,
+    public: Annotated[
+        bool, typer.Option("--public", help="the public one, not the office's")
+    ] = False,
+) -> None:
+    """Point readers at an older release, and hold publishing until `release --resume`.
+
+    With --public only public releases are held.
+    """
+    audience = "public" if public else "internal"
+    publish.roll_back(release_id, _request("rollback", reason), audience)
+    out.print(f"{audience}: {release_id}")
 
 
 @app.command()

@@ -130,6 +130,7 @@ def _builds(entries: list[Facts], is_free: bool) -> Iterator[Item]:
     ordered = sorted(found, key=lambda one: last.get(one.build_id, ""), reverse=True)
     newest = [one.build_id for one in ordered if one.build_id in last][: settings().keep_builds]
     now = [releases.current(audience) for audience in releases.AUDIENCES]
+    now += releases.every("public")[-1:]  # the next is attacked beside it, though rolled back
     stands = {release["build_id"] for release in now if release}
     unended = {note["run_id"] for note in running.found()}
     for one in ordered:
@@ -156,7 +157,7 @@ def _releases(audience: str, entries: list[Facts], is_free: bool) -> Iterator[It
     seen = {current, *(release["previous_release_id"] for release in every)}
     for entry in entries:
         seen |= {(entry.get("publish") or entry).get("release_id"), entry.get("from_release_id")}
-    held = ledger.hold() or {}
+    held = {one.get(key) for one in ledger.holds() for key in ("release_id", "from_release_id")}
     ids = [release["release_id"] for release in every if release["release_id"] in seen]
     newest = ids[-settings().keep_releases :]
     zone = seeds.time_zone()
@@ -166,7 +167,7 @@ def _releases(audience: str, entries: list[Facts], is_free: bool) -> Iterator[It
         why = "old"
         if name == current:
             why = "current"
-        elif name in (held.get("release_id"), held.get("from_release_id")):
+        elif name in held:
             why = "held"
         elif name in newest:
             why = "newest"

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -26,8 +27,10 @@ from pipeline import (
     settings,
     store,
     verify,
+    vintages,
 )
 from pipeline.messages import Problem
+from test_cli import call
 
 LATER = timedelta(days=2)
 
@@ -175,6 +178,35 @@ def test_a_rollback_keeps_both_ends_and_the_way_forward(
     publish.roll_back(last, request("rollback"))
     forward = ledger.hold()
     assert forward and (forward["from_release_id"], forward["release_id"]) == (second, last)
+
+
+def test_a_public_rollback_holds_public_releases_only(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(monkeypatch, builds=1, releases=1)
+    first, *_, last = ids()
+    place = root / "data" / "public" / "releases"
+    for name in (first, last):
+        shutil.copytree(root / "data" / "internal" / "releases" / name, place / name)
+    releases.switch("public", place / last)
+    assert call(capsys, "rollback", first, "--public", "--reason", "a leak")[0] == 0
+    now = [releases.current(audience) for audience in releases.AUDIENCES]
+    assert [one and one["release_id"] for one in now] == [last, first]
+    build = builds.find(releases.every("internal")[-1]["build_id"])
+    with pytest.raises(Problem, match="publishing_held"):
+        publish.publish("public", build, request("public"))
+    assert ledger.hold() is None and not publish.publish("internal", build, request())["published"]
+    assert vintages.release_at(store.now())["release_id"] == last
+    assert "public, a leak" in call(capsys, "status")[1]
+    fates = {(item.path.parts[-3], item.path.name): item.why for item in prune.plan()}
+    assert (fates["public", first], fates["public", last]) == ("current", "held")
+
+    assert call(capsys, "release", "--resume", "--reason", "mended")[0] == 0
+    assert ledger.hold("public") is None
+    told = publish._last("public")
+    assert told and told[0].parent.name == last, "readers may still have it"
+    of_first, of_last = (releases.every("public")[at]["build_id"] for at in (0, -1))
+    assert why("build")[of_first] == why("build")[of_last] == "stands"
 
 
 def test_each_months_last_stays_by_the_countrys_calendar(

@@ -136,6 +136,15 @@ def test_a_release_in_the_middle_is_missed_by_the_ledger(root: Path) -> None:
     assert any("20240402-x is missing; ledger/20240402.json names it" in line for line in told())
 
 
+@pytest.mark.parametrize("kind", ["public", "rollback"])
+def test_a_public_release_is_missed_too(root: Path, kind: str) -> None:
+    shutil.copytree(root / "internal/releases/20240401-x", root / "public/releases/20240401-x")
+    ledger.record({"run_id": "20240403", "kind": kind, "release_id": "20240402-y",
+                   "audience": "public"})  # fmt: skip
+    (line,) = told()
+    assert "public/releases/20240402-y is missing; ledger/20240403.json names it" in line
+
+
 def test_what_prune_took_is_not_missed(root: Path) -> None:
     prune = {"kind": "prune", "releases": ["internal/20240401-x"]}
     ledger.record({"run_id": "20240403", **prune})
