@@ -18,7 +18,6 @@ from test_cli import call
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-TASKS = ("request", "dry_run", "extract", "validate", "build", "publish", "conclude")
 WORD = re.compile(r"[a-z-]+")
 
 
@@ -96,7 +95,11 @@ def test_every_state_exit_code_and_task_has_an_entry() -> None:
     rows = set(re.findall(r"^\| ([^|]+?) \|", by_hand, re.MULTILINE))
     assert {*freshness.STATES, "late", "lock held", "running", "deadline missed"} <= rows
     assert {"0", "1", "2", "3", "4"} <= rows
-    assert {*TASKS} <= rows
+    tables = docs._dags().split("| task | |\n")[1:]
+    tasks = {
+        name for told in tables for name in re.findall(r"^\| (\w+) \|", told.split("\n\n")[0], re.M)
+    }
+    assert {"extract", "announce", "check_deadline"} <= tasks <= rows
 
 
 @pytest.mark.parametrize("name", ["runbook.md", "deployment.md"])

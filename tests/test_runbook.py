@@ -2,6 +2,8 @@
 has its entry there. One night has most of them at once.
 """
 
+import errno
+import os
 import re
 import shutil
 import socket
@@ -213,6 +215,31 @@ def test_9_the_disk_can_not_be_used(
     code, _, err = call(capsys, "run")
     assert code == 1 and "IPSKA_HOME" in err and "docs/runbook.md#disk_unfit" in err
     assert "disk_unfit" in section(9) and "IPSKA_HOME" in entry("disk_unfit")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "command"),
+    [(errno.ENOSPC, "disk_full", "ipska prune"), (errno.EROFS, "disk_shut", "ipska status")],
+)
+def test_9_the_disk_is_full_or_shut(
+    data_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    code: str,
+    command: str,
+) -> None:
+    """The disk takes nothing from the first step on; tests/test_disk.py fills real ones."""
+
+    def fail(path: Path, _: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    store.home()
+    monkeypatch.setattr(store, "write_json", fail)
+    status, _, err = call(capsys, "run")
+    assert status == 1 and f"docs/runbook.md#{code}" in err
+    assert f"(#{code})" in section(9)
+    assert command in entry(code)
 
 
 def test_whatever_a_command_reports_has_its_place(
