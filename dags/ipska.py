@@ -220,12 +220,14 @@ def nightly() -> None:
     **en** Every night at 01:30 Jakarta time: pulls the newest month that has ended, and the ones
     before it, from every feed; checks what is new; makes one build and publishes it for the
     office. Unchanged files are not pulled again. The months come from the moment for which the
-    run is due (*run after*), never from a logical date.
+    run is due (*run after*), never from a logical date. Airflow's own backfill is not supported;
+    *ipska_backfill* is the way.
 
     **id** Setiap malam pukul 01.30 WIB: menarik bulan terakhir yang sudah berakhir dan
     bulan-bulan sebelumnya dari semua sumber, memeriksa yang baru, membangun sekali, lalu
     menerbitkannya untuk kantor. Berkas yang tidak berubah tidak ditarik lagi. Bulan ditentukan
-    oleh saat proses dijadwalkan (*run after*), bukan oleh *logical date*.
+    oleh saat proses dijadwalkan (*run after*), bukan oleh *logical date*. *Backfill* bawaan Airflow
+    tidak didukung; pakai *ipska_backfill*.
     """
     request = request_nightly()
     extracted = extract(request)

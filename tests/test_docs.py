@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from pipeline import cli, docs, freshness
-from pipeline.messages import catalogue
+from pipeline.messages import catalogue, texts
 from test_cli import call
 
 ROOT = Path(__file__).parent.parent
@@ -115,6 +115,18 @@ def test_every_command_and_link_of_a_page_exists(name: str) -> None:
         assert (DOCS / link).exists(), link
     codes = re.findall(r"\]\(#(\w+)\)", text)
     assert set(codes) <= set(catalogue())
+
+
+def test_what_the_deployment_quotes_of_a_plan_is_what_a_plan_says() -> None:
+    told = (DOCS / "deployment.md").read_text("utf-8")
+    quoted = re.findall(r"`ipska plan` counts \w+ as \*([^*]+)\*", told)
+    assert quoted and {*quoted} <= {*texts("plan")["en"].values()}
+
+
+def test_that_airflows_own_backfill_is_not_supported_is_said_everywhere() -> None:
+    told = docs._dags().split("## ")
+    assert len([part for part in told if "Airflow's own backfill is not supported" in part]) == 2
+    assert "Airflow's own backfill" in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
