@@ -85,7 +85,7 @@ def test_no_secret_in_anything_that_is_written(
         site.script = [-1000] * 9
     elif case == "moved":
         site.redirect = f"http://example.go.id/?token={TOKEN}"
-        monkeypatch.setenv("IPSKA_FETCH_TIMEOUT_S", "0.2")
+        monkeypatch.setenv("IPSKA_FETCH_TIMEOUT_S", "1")
         settings.settings.cache_clear()
     elif case == "web page":
         site.body = b"<!DOCTYPE html><html>log in</html>"

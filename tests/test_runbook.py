@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import nights
+import two_months
 from pipeline import docs, flow, freshness, outcome, releases, requests, settings, store
 from pipeline.messages import Problem, catalogue
 from test_cli import call
@@ -74,9 +75,9 @@ def night() -> Facts:
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Facts]]:
     """A data root after a night with troubles 1 to 5 and 10, and its report."""
     root = tmp_path_factory.mktemp("runbook")
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        (root / "feeds.toml").write_text(FEEDS.format(port=closed.getsockname()[1]), "utf-8")
+    shut = socket.socket()  # bound, so that nobody else takes the port, and not listening
+    shut.bind(("127.0.0.1", 0))
+    (root / "feeds.toml").write_text(FEEDS.format(port=shut.getsockname()[1]), "utf-8")
     for month in ("2024-07", "2024-08", "2024-09"):
         write(root, "CRB", month, delivery("CRB", month))
     write(root, "CRB", "2024-09", delivery("CRB", "2024-09").replace("no_ska", "nomor"), hour=1)
@@ -90,13 +91,15 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, F
         for part in ("landing", "ledger", "rules"):  # what a backup must hold
             shutil.copytree(root / "data" / part, root / "backup" / part)
         yield root, report
+    shut.close()
     settings.settings.cache_clear()
 
 
 @pytest.fixture
-def root(troubled: tuple[Path, Facts], monkeypatch: pytest.MonkeyPatch) -> Path:
-    use(monkeypatch, troubled[0])
-    return troubled[0]
+def root(troubled: tuple[Path, Facts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that root for one test to spoil."""
+    use(monkeypatch, two_months.copy(troubled[0], tmp_path / "copy"))
+    return tmp_path / "copy"
 
 
 def told(troubled: tuple[Path, Facts]) -> str:
