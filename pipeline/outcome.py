@@ -144,19 +144,17 @@ def _newly_failed(request: Facts, failed: list[Facts]) -> list[Facts]:
     others = [one for one in reversed(ledger.entries()) if one["run_id"] != request["run_id"]]
     names = ("feed", "slice", "code")
 
-    def known(failure: Facts) -> Facts | None:
+    def is_known(failure: Facts) -> bool:
         period = failure["slice"].rpartition("_")[2]  # a month, a year, or all
         for entry in others:
             months = entry["months"] if entry.get("extract") else []
             is_due = any(period == "all" or month.startswith(period) for month in months)
             if is_due and failure["feed"] in entry["feeds"]:
-                told = (
-                    {name: one.get(name) for name in names} for one in entry["extract"]["failed"]
-                )
-                return next((one for one in told if one.items() <= failure.items()), None)
-        return None
+                told = entry["extract"]["failed"]
+                return any(all(one.get(n) == failure[n] for n in names) for one in told)
+        return False
 
-    return [one for one in failed if not known(one)]
+    return [one for one in failed if not is_known(one)]
 
 
 def _missed(request: Facts, now: datetime) -> str | None:

@@ -49,9 +49,8 @@ def list_records(
         for one in rows:
             out.print(one["delivery_id"])
             for problem in one["problems"]:
-                for language in ("id", "en"):
-                    out.print(shown(f"  {problem[language]}", 2000))
-                out.print(f"  docs/runbook.md#{problem['code']}")
+                told = [shown(f"  {problem[language]}", 2000) for language in ("id", "en")]
+                out.print(*told, f"  docs/runbook.md#{problem['code']}", sep="\n")
     else:
         print_table("karantina / quarantine", rows, list(rows[0]))
 

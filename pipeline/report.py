@@ -84,12 +84,8 @@ def _next(entry: dict[str, Any]) -> list[str]:
         *["ipska quarantine list --refused"] * refused,
         *["ipska quarantine list"] * ("accepted" in kinds),
     ]
-    if published and not commands:
-        commands = [
-            "ipska rank --period-kind ytd --baseline years_3",
-            "ipska quarantine list --unplaced",
-        ]
-    return ["ipska status", *commands]
+    good = ["ipska rank --period-kind ytd --baseline years_3", "ipska quarantine list --unplaced"]
+    return ["ipska status", *(commands or good * bool(published))]
 
 
 def _left(gone: list[dict[str, Any]], language: str) -> str:
@@ -127,12 +123,10 @@ def _failed(failed: list[dict[str, str]], language: str) -> list[str]:
 
 def _refused(entry: dict[str, Any], language: str) -> list[str]:
     """Those of this run, and those newly wrong that a night judged which stopped."""
-    told = [
-        one for step in ("validate", "publish") for one in (entry[step] or {}).get("refused", [])
-    ]
     pairs = [
         (one["delivery_id"].split("/")[1], problem)
-        for one in told
+        for step in ("validate", "publish")
+        for one in (entry[step] or {}).get("refused", [])
         if isinstance(one, dict)  # older entries have no reasons
         for problem in one["problems"]
     ]

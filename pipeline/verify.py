@@ -22,12 +22,7 @@ OPEN_BOOKS = """
 def verify() -> list[Problem]:
     """What is wrong; an empty list when all is sound. Reads every kept byte once."""
     entries, unread = _ledger()
-    releases_ = list(_releases())
-    return [*_landings(), *_rules(), *unread, *releases_, *_gone(entries)]
-
-
-def _changed(path: Path, source: object) -> Problem:
-    return Problem("rot_changed", path=path, source=source)
+    return [*_landings(), *_rules(), *unread, *_releases(), *_gone(entries)]
 
 
 def _missing(path: Path, source: object) -> Problem:
@@ -57,7 +52,7 @@ def _landings() -> Iterator[Problem]:
             if not file.exists():
                 yield _missing(file, told)
             elif store.sha256_of(file) != sha256:
-                yield _changed(file, told.name)
+                yield Problem("rot_changed", path=file, source=told.name)
 
 
 def _rules() -> Iterator[Problem]:
@@ -66,7 +61,7 @@ def _rules() -> Iterator[Problem]:
         trees = {tree.name: tree for tree in folder.iterdir()}
         kept = [trees.pop(name, folder / name) for name in ("expectations", "warehouse")]
         if len(trees) != 1 or store.sha256_of_trees(*trees.values(), *kept) != folder.name:
-            yield _changed(folder, folder.name)
+            yield Problem("rot_changed", path=folder, source=folder.name)
 
 
 def _ledger() -> tuple[list[Facts], list[Problem]]:
@@ -97,7 +92,8 @@ def _release(folder: Path) -> Iterator[Problem]:
     try:
         rotten = releases.rot(folder)
         for file in rotten:
-            yield (_changed if file.exists() else _missing)(file, "SHA256SUMS")
+            found = Problem("rot_changed", path=file, source="SHA256SUMS")
+            yield found if file.exists() else _missing(file, "SHA256SUMS")
         for file in releases.unlisted(folder):
             yield Problem("rot_unlisted", path=file)
         if not rotten:
@@ -138,10 +134,9 @@ def _gone(entries: list[Facts]) -> Iterator[Problem]:
             yield _unreadable(file, error)
     named |= _released(entries)
     missing = {path: source for path, source in named.items() if not path.exists()}
-    pruned = [one for entry in _ledger()[0] for one in entry.get("releases", [])]
-    for one in pruned:
-        audience, _, name = one.partition("/")
-        missing.pop(root / audience / "releases" / name, None)
+    for entry in _ledger()[0]:  # anew: prune tells of what it takes
+        for one in entry.get("releases", []):
+            missing.pop(root / one.replace("/", "/releases/"), None)
     yield from (_missing(path, source) for path, source in missing.items())
 
 
