@@ -39,7 +39,7 @@ def _at(moments: list[datetime]) -> tuple[dict[str, Facts], list[str | None]]:
     switched = {(store.parse_stamp(name), name) for name in told}
     for entry in ledger.entries():
         done = entry.get("publish") or entry
-        if entry["kind"] == "rollback":
+        if entry["kind"] == "rollback" and entry.get("audience") != "public":
             switched.add((store.parse_stamp(entry["run_id"]), entry["release_id"]))
         elif entry["kind"] != "public" and done.get("published"):
             switched.add((store.parse_stamp(done["release_id"]), done["release_id"]))
