@@ -194,15 +194,16 @@ def test_the_yearly_rate_is_shown_where_the_base_lies_years_back(
         assert ("growth_pct_yearly" in shown) == is_shown
 
 
-def test_without_the_rule_a_tiny_base_comes_first(history: list[str]) -> None:
+@pytest.mark.parametrize("baseline", ["prev_year", "years_3"])
+def test_without_the_rule_a_tiny_base_comes_first(history: list[str], baseline: str) -> None:
     """The sample is made so, and mart.rule_sensitivity says so: issue 5, "shown by"."""
     with duck.connect(file_of(history[1]), read_only=True) as con:
-        rows = rankings.answer(con, Question(period_end=NINE))
+        rows = rankings.answer(con, Question(period_end=NINE, baseline=baseline))
         lines = dict(
             con.execute(
                 "SELECT eligibility_rule, region_code FROM mart.rule_sensitivity WHERE basis = "
                 "'domicile' AND scope_code = '32' AND league = 'all' AND period_kind = 'ytd' "
-                "AND period_end = '2024-09-30' AND baseline = 'years_3'"
+                f"AND period_end = '2024-09-30' AND baseline = '{baseline}'"
             ).fetchall()
         )
     (naive,) = [row for row in rows if row["region_code"] == lines["none"]]
@@ -210,6 +211,7 @@ def test_without_the_rule_a_tiny_base_comes_first(history: list[str]) -> None:
     assert naive["growth_pct"] == max(row["growth_pct"] or 0 for row in rows)
     assert lines["with b = 0.1 %"] == rows[0]["region_code"] == "3276"
     assert rows[0]["growth_pct_rank"] == 1
+    assert lines["with b = 1 %"] not in ("3276", lines["none"]), "a stricter rule, another winner"
 
 
 def test_any_two_ranges_are_ranked_as_the_stored_ones(history: list[str]) -> None:
