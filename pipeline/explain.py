@@ -202,7 +202,8 @@ def _place(page: _Page) -> list[str]:
 
 def _rule(page: _Page) -> list[str]:
     """The rule in force, and who is first under others."""
-    order = "ORDER BY eligibility_rule <> 'none', base_share_pct, eligibility_rule"
+    order = "ORDER BY eligibility_rule <> 'none', eligibility_rule NOT LIKE 'with b%', "
+    order += "base_share_pct, eligibility_rule"
     lines = [page.say("rule", rule=_clause(page))]
     for one in page.rows_of("rule_sensitivity", f"{RANKING} {order}"):
         if one["region_name"]:

@@ -393,7 +393,9 @@ def test_a_minister_s_page(history: list[str], language: str) -> None:
         "id": "kiriman lengkap, dan tanpa satu perusahaan yang mendominasi",
     }[language])  # fmt: skip
     assert clause in headline, "the rule is the headline's, whole"
-    assert parts[1].count("\n") == 8
+    shares = [re.findall(r"[\d.,]+(?= %)", line) for line in parts[1].split("\n")[1:]]
+    by_share = [[share.replace(".", mark)] for share in ("0", "0.05", "0.1", "0.5", "1")]
+    assert shares == [[], *by_share, [], []], "no rule, by the base asked for, other values"
     assert "with" not in parts[1].replace("regions with", "") and "`" not in text
     yearly = f"{row['growth_pct_yearly']:+.1f}".replace(".", mark)
     assert f"; {yearly} % {words['values_yearly'].split('}')[-1].strip()}" in parts[0]
