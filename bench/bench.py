@@ -3,7 +3,7 @@
 `make bench`, or `ipska bench --lines N --history M --layout lean|full --json`. Everything is
 generated once, each stage is a process of its own, stages alternate; figures are medians. Only
 ratios can be compared between machines. `--only rows` measures the row suite, `--only ranks` the
-rank sets.
+rank sets, `--only audit` the disclosure audit of 60 months (budget 120 s).
 """
 
 import argparse
@@ -23,10 +23,11 @@ layout = "{layout}"
 url = "{{deliveries}}/{{office}}/*_{{office}}_{{period}}_*.csv"
 mode = "snapshot"
 offices = [{offices}]
-first_month = "2021-01"
+first_month = "{first}"
 """
 OFFICES = ["JBR", "BGR", "BDG", "CRB", "SBG", "PWK", "BKS", "KBK", "KRW", "KBD", "DPK", "KBG"]
 SLICE = ("KRW", "2024-09")
+FIRST, AUDITED = "2021-01", ("2019-10", "2024-09")
 SLICE_LINES, REFERENCE_LINES = 300_000, 2_000_000
 MADE = ("accepted", "quarantine", "verdicts", "builds", "work", "internal", "public", "ledger")
 Figures = dict[str, Any]
@@ -39,10 +40,12 @@ class Bench:
         self.root, self.layout = root, layout
         self.measured: dict[str, list[Figures]] = {}
 
-    def environment(self, home: str, sample: str, offices: list[str] = OFFICES) -> dict[str, str]:
-        feeds = self.root / f"feeds-{len(offices)}.toml"
+    def environment(
+        self, home: str, sample: str, offices: list[str] = OFFICES, first: str = FIRST
+    ) -> dict[str, str]:
+        feeds = self.root / f"feeds-{len(offices)}-{first}.toml"
         listed = ", ".join(f'"{office}"' for office in offices)
-        feeds.write_text(FEED.format(layout=self.layout, offices=listed))
+        feeds.write_text(FEED.format(layout=self.layout, offices=listed, first=first))
         known = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW_CONN")}
         return known | {
             "IPSKA_HOME": str(self.root / home),
@@ -145,6 +148,16 @@ def reference(bench: Bench, lines: int, runs: int) -> None:
         bench.stage("reference", home, bench.layout, sample, bench.root / "reference.duckdb")
 
 
+def audit(bench: Bench, lines: int, runs: int) -> None:
+    """The attack on a public release of 27 regions × 60 months, and some of other provinces."""
+    bench.sample("months", lines, OFFICES, *AUDITED)
+    home = bench.environment("told", "months", first=AUDITED[0])
+    bench.stage("steps", home, "extract", "validate", "build", "publish", as_="publish")
+    bench.stage("public", home)
+    for _ in range(runs):
+        bench.stage("audit", home)
+
+
 def ratios(found: dict[str, Figures], lines: int, reference_lines: int) -> Figures:
     told: Figures = {}
     if {"floor", "build"} <= found.keys():
@@ -172,7 +185,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     parser.add_argument(
-        "--only", choices=["flow", "nightly", "reference", "rows", "ranks"], help="one part of it"
+        "--only",
+        choices=["flow", "nightly", "reference", "rows", "ranks", "audit"],
+        help="one part of it",
     )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ipska-bench-") as folder:
@@ -187,6 +202,8 @@ def main() -> None:
             reference(bench, reference_lines, given.runs)
         if given.history or given.only == "nightly":
             nightly(bench, given.history or given.lines, given.runs)
+        if given.only == "audit":
+            audit(bench, given.lines, given.runs)
         found = bench.medians()
         told = {
             "lines": given.lines,

@@ -60,10 +60,20 @@ def public() -> Seconds:
     return {"public": timed(publish.publish, "public", build, request)[0]}
 
 
-def _request() -> dict[str, Any]:
-    from pipeline import requests, store
+def audit() -> Seconds:
+    """The attack on the current public release, once more."""
+    from pipeline import builds, public, releases
 
-    return requests.backfill("2021-01", "2024-09", None, "bench", store.now())
+    build = builds.find(releases.current("public")["build_id"])
+    file = releases.database("public")
+    return {"audit": timed(public.audit, build.database, file, None)[0]}
+
+
+def _request() -> dict[str, Any]:
+    from pipeline import feeds, requests, store
+
+    first = feeds.load_feeds()["eska"].first_month
+    return requests.backfill(str(first), "2024-09", None, "bench", store.now())
 
 
 def opened(file: str, times: str) -> Seconds:
