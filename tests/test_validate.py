@@ -244,7 +244,7 @@ def test_a_second_call_does_nothing(
     judged: dict[str, Any], monkeypatch: pytest.MonkeyPatch, root: Path
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    monkeypatch.setattr(validate, "_judge", lambda _: pytest.fail("judged once more"))
+    monkeypatch.setattr(validate, "_judge", lambda *_: pytest.fail("judged once more"))
     again = validate.validate(store.landings("eska"))
     by_id = {verdict["delivery_id"]: verdict for some in judged.values() for verdict in some}
     assert [verdict == by_id[verdict["delivery_id"]] for verdict in again] == [True] * len(by_id)
@@ -533,7 +533,11 @@ def test_only_new_deliveries_are_judged(data_root: Path, monkeypatch: pytest.Mon
     old = land(text([{}]))
     (first,) = validate.validate([old])
     honest, judged = validate._judge, []
-    monkeypatch.setattr(validate, "_judge", lambda some: judged.extend(some) or honest(some))
+
+    def judge(some: list[Any], rules: Any) -> Any:
+        return judged.extend(some) or honest(some, rules)
+
+    monkeypatch.setattr(validate, "_judge", judge)
     new = land(text([{}]), month="2022-11")
     both = validate.validate([new, old])
     assert judged == [new]
