@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -76,13 +77,19 @@ def public(night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "index.html"
 
 
+def needed(program: str, package: str) -> str:
+    """Where a program of Debian's lies; without it a test is skipped, but not in CI."""
+    if not (found := shutil.which(program)):
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have {program} (apt-get install {package})")
+        pytest.skip(f"no {program} on this machine")
+    return found
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; without it these tests are skipped, but not in CI."""
-    if not (found := shutil.which("chromium")):
-        if os.environ.get("CI"):
-            pytest.fail("CI must have chromium (apt-get install chromium)")
-        pytest.skip("no chromium on this machine")
+    """Debian's Chromium."""
+    found = needed("chromium", "chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield chromium
@@ -298,6 +305,43 @@ def test_it_prints_on_paper(visit: Callable[..., Page], internal: Path) -> None:
     tab.set_viewport_size({"width": 703, "height": 900})
     wide = "all => all.filter(one => one.getBoundingClientRect().right > 704).length"
     assert tab.eval_on_selector_all("table, svg, p", wide) == 0
+
+
+def test_what_is_open_prints_side_by_side_and_not_over_each_other(
+    visit: Callable[..., Page], internal: Path
+) -> None:
+    tab = visit(internal, 703)
+    tab.click("#unfold")
+    tab.emulate_media(media="print")
+    tables = tab.eval_on_selector_all(
+        ".scroll > table",
+        """all => all.filter(one => one.checkVisibility()).map(one => [one.id || one.innerText,
+            one.getBoundingClientRect().right - one.parentNode.getBoundingClientRect().right])""",
+    )
+    assert len(tables) > 27 * 6
+    assert [one for one, over in tables if over > 1] == []
+
+
+def test_headings_stand_on_each_page_of_a_table(
+    visit: Callable[..., Page], internal: Path, tmp_path: Path
+) -> None:
+    """The league table alone, long enough for three pages."""
+    pdftotext = needed("pdftotext", "poppler-utils")
+    tab = visit(internal)
+    tab.evaluate("""() => {
+        const body = document.querySelector("#league tbody:not([hidden])");
+        for (let copies = 3; copies; copies--)
+            body.append(...[...body.rows].slice(0, 28).map(row => row.cloneNode(true)));
+        document.querySelector("main").replaceChildren(document.querySelector("#league"));
+    }""")
+    tab.pdf(path=tmp_path / "table.pdf", prefer_css_page_size=True)
+    done = subprocess.run(
+        [pdftotext, "-layout", tmp_path / "table.pdf", "-"], capture_output=True, check=True
+    )
+    pages = done.stdout.decode().strip("\f").split("\f")
+    with_regions = [page for page in pages if "Kab. " in page]
+    assert len(with_regions) >= 3
+    assert ["Tumbuh, %" in page for page in with_regions] == [True] * len(with_regions)
 
 
 @pytest.mark.parametrize(("kind", "width"), [("internal", 390), ("public", 1440)])
