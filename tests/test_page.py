@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from nights import query
 from pipeline import duck, layouts, page, releases, settings
 from pipeline.messages import Problem
 from pipeline.page import charts, texts
@@ -24,27 +25,13 @@ from pipeline.page import charts, texts
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'; {{ 7*7 }}"
 FORMULA = "=cmd|'/C calc'!A0"
 SECTIONS = ["table", "steps", "map", "drivers", "regions", "changes", "method", "quality", "files"]
-# As a public file is: hidden values gone, nothing of the office's own; and names that attack.
-PUBLIC = f"""
-    UPDATE meta.release SET audience = 'public';
-    UPDATE mart.growth_ranking SET region_name = {duck.literal(HOSTILE)}
-        WHERE region_code = '3276';
-    UPDATE mart.growth_ranking SET region_name = {duck.literal(FORMULA)}
-        WHERE region_code = '3213';
-    UPDATE mart.region SET region_name = {duck.literal(HOSTILE)} WHERE region_code = '3276';
-    UPDATE mart.growth_ranking SET suppression = 'primary', growth_status = 'concentrated',
-        is_ranked = false, fob_usd = NULL, base_fob_usd = NULL, growth_usd = NULL,
-        growth_pct = NULL, growth_pct_yearly = NULL, growth_pct_rank = NULL, exporters = NULL,
-        growth_usd_rank = NULL, certificates = NULL WHERE region_code = '3205';
-    UPDATE mart.region_month SET fob_usd = NULL, suppression = 'primary'
-        WHERE region_code = '3205';
-    DROP TABLE mart.growth_margin;
-    DROP TABLE mart.release_change;
-    DROP TABLE mart.shift_share;
-    DROP TABLE meta.freshness;
-    ALTER TABLE meta.ledger DROP stated_usd;
-    ALTER TABLE meta.ledger DROP fob_usd;
-"""
+NAMES = "".join(
+    f"UPDATE mart.{table} SET region_name = {duck.literal(name)} WHERE region_code = '{code}';"
+    for code, name in (("3276", HOSTILE), ("3213", FORMULA))
+    for table in ("growth_ranking", "region")
+)
+HEADLINE = """scope_code = '32' AND league = 'all' AND basis = 'domicile' AND period_kind = 'ytd'
+    AND period_end = DATE '2024-09-30' AND baseline = 'years_3'"""
 
 
 def altered(night: Path, to: Path, sql: str) -> Path:
@@ -70,11 +57,9 @@ def internal(night: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def public(night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("page") / "public"
-    file = altered(night, folder, PUBLIC)
-    (folder / "index.html").write_text(rendered(file)["index.html"], "utf-8")
-    return folder / "index.html"
+def public(public_night: Path) -> Path:
+    """The page of the public release that was made of it."""
+    return public_night / "data/public/current/index.html"
 
 
 def needed(program: str, package: str) -> str:
@@ -219,9 +204,9 @@ def test_filters(visit: Callable[..., Page], internal: Path) -> None:
     (figure,) = shown(tab, "figure[data-basis] > figcaption")
     assert "menurut penerbit SKA, terhadap tahun sebelumnya; liga kota" in figure
     growth = dict(zip(column(tab, 3), column(tab, 7), strict=True))
-    tile = tab.locator(".map text[data-r='3276']")
-    assert tile.nth(1).text_content().strip("()") == growth["Kota Depok"]
-    assert tab.locator(".map text[data-r='3201']").nth(1).text_content() == "–"
+    tile = tab.locator(".map text[data-r='3276'][font-weight]")
+    assert tile.text_content().strip("()") == growth["Kota Depok"]
+    assert tab.locator(".map text[data-r='3201'][font-weight]").text_content() == "–"
     assert all("penerbit" in one for one in shown(tab, ".columns[data-basis] caption"))
     for kind in ("month", "quarter", "r12m", "year", "ytd"):
         tab.select_option("[name=period_kind]", kind)
@@ -230,6 +215,49 @@ def test_filters(visit: Callable[..., Page], internal: Path) -> None:
     for name, value in (("league", "all"), ("basis", "domicile"), ("baseline", "years_3")):
         tab.select_option(f"[name={name}]", value)
     assert column(tab, 7) == first
+
+
+TOO_WIDE = """all => all.map(one => [
+    one.dataset.r, one.textContent, one.getBBox().width,
+    document.querySelector(`.map path[data-r="${one.dataset.r}"]`).getBBox().width,
+]).filter(([code, text, width, tile]) => width > tile)"""
+
+
+@pytest.mark.parametrize("kind", ["internal", "public"])
+def test_what_stands_in_a_tile_stays_in_it(
+    visit: Callable[..., Page], request: pytest.FixtureRequest, kind: str
+) -> None:
+    tab = visit(request.getfixturevalue(kind))
+    for baseline in ("years_3", "prev_year"):
+        tab.select_option("[name=baseline]", baseline)
+        for period in ("ytd", "year", "r12m", "quarter", "month"):
+            tab.select_option("[name=period_kind]", period)
+            texts = tab.locator(".map text").all_text_contents()
+            assert len(texts) > 2 * 26 and "" not in texts
+            assert tab.eval_on_selector_all(".map text", TOO_WIDE) == []
+    assert kind == "internal" or "–" in texts
+    body = "#league tbody:not([hidden]) tr[data-r='3271'] td:nth-child(7)"
+    tab.eval_on_selector(body, "cell => { cell.textContent = '+12.345.678.901.234,5' }")
+    tab.select_option("[name=region]", "3271")
+    tab.evaluate("paint()")
+    assert any(
+        "+12.345.678.901.234,5" in one for one in tab.locator(".map text").all_text_contents()
+    )
+    assert tab.eval_on_selector_all(".map text", TOO_WIDE) == []
+
+
+def test_a_long_name_is_broken_and_a_very_long_one_squeezed() -> None:
+    grid = [{"region_code": "1", "column": "0", "row": "0"}]
+    for name, lines in (
+        ("Kab. Tasikmalaya", ["Kab. Tasikmalaya"]),
+        ("Kab. Bandung Barat", ["Kab. Bandung", "Barat"]),
+        ("Llanfairpwllgwyngyllgogerychwyrn", ["Llanfairpwllgwyngyllgogerychwyrn"]),
+    ):
+        drawn = charts.tiles(grid, {"1": charts.Mark(name, "+12.345.678.901,2", "b4", True)})
+        found = re.findall(r"<text([^>]*)>([^<]+)<", str(drawn))
+        assert [text for _, text in found] == [*lines, "+12.345.678.901,2"]
+        assert ["textLength" in how for how, _ in found[:-1]] == [len(one) > 16 for one in lines]
+        assert "textLength" in found[-1][0]
 
 
 def test_a_marked_region_stands_out_everywhere(visit: Callable[..., Page], internal: Path) -> None:
@@ -283,7 +311,7 @@ def test_without_a_script_the_headline_ranking_is_there(
     assert shown(tab, ".script") == []
     assert len(shown(tab, "figure[data-basis]")) == 1
     growth = dict(zip(column(tab, 3), column(tab, 7), strict=True))
-    tile = tab.locator(".map text[data-r='3276']").nth(1)
+    tile = tab.locator(".map text[data-r='3276'][font-weight]")
     assert tile.text_content() == growth["Kota Depok"]
 
 
@@ -364,10 +392,13 @@ def test_no_serious_fault_for_who_can_not_see_or_use_a_mouse(
         tab.click("#language")
 
 
-def test_names_come_out_as_text(visit: Callable[..., Page], public: Path) -> None:
-    tab = visit(public)
+def test_names_come_out_as_text(visit: Callable[..., Page], night: Path, tmp_path: Path) -> None:
+    file = altered(night, tmp_path / "names", NAMES)
+    (file.parent / "index.html").write_text(rendered(file)["index.html"], "utf-8")
+    tab = visit(file.parent / "index.html")
     assert HOSTILE in column(tab, 3) and FORMULA in column(tab, 3)
-    assert HOSTILE in tab.locator(".map text[data-r='3276']").first.text_content()
+    tile = tab.locator(".map text[data-r='3276']:not([font-weight])").all_text_contents()
+    assert " ".join(tile) == HOSTILE
     lines = tab.locator("figure:not([hidden]) .bump text").all_text_contents()
     assert any(HOSTILE in one for one in lines)
     assert HOSTILE in tab.inner_text(".headline[lang=id]")
@@ -375,13 +406,22 @@ def test_names_come_out_as_text(visit: Callable[..., Page], public: Path) -> Non
 
 
 def test_a_public_page_says_what_it_does_not_show(visit: Callable[..., Page], public: Path) -> None:
+    hidden = query(
+        public.parent / releases.DATABASE,
+        "SELECT region_code, growth_status FROM mart.growth_ranking "
+        f"WHERE {HEADLINE} AND suppression <> 'none' AND region_code <> '3299' ORDER BY ALL",
+    )
+    assert len(hidden) > 1 and "concentrated" in dict(hidden).values()
     tab = visit(public)
-    row = tab.locator("#league tbody:not([hidden]) tr[data-r='3205']")
-    cells = [cell.strip() for cell in row.locator("td").all_inner_texts()]
-    assert cells.count("tidak ditampilkan") == 5
-    assert "terkonsentrasi pada satu perusahaan, tidak ditampilkan" in cells
-    assert tab.locator("#r3205 td:text-is('tidak ditampilkan')").count() > 20
-    assert tab.locator("#changes, #fresh, #checks, #m3201, #h3201").count() == 0
+    for code, status in hidden:
+        row = tab.locator(f"#league tbody:not([hidden]) tr[data-r='{code}']")
+        cells = [cell.strip() for cell in row.locator("td").all_inner_texts()]
+        assert cells.count("–") >= 8
+        if status == "concentrated":
+            assert "terkonsentrasi pada satu perusahaan, tidak ditampilkan" in cells
+        assert "tidak ditampilkan" in row.inner_text()
+        assert tab.locator(f"#r{code} td:text-is('tidak ditampilkan')").count() > 0
+    assert tab.locator("#fresh, #checks, [id^=m3], [id^=h3]").count() == 0
     assert "US$ terbaca" not in tab.content()
     tab.click("#language")
     assert "not shown" in row.inner_text()

@@ -161,16 +161,15 @@ def _tables(
             **table,
             "is_start": all(table[name] == facts.headline[name] for name in KEY),
             "ranked": sum(bool(row["is_ranked"]) for row in table["rows"]),
-            "rows": [_cells(row, facts.is_public) for row in table["rows"]],
+            "rows": [_cells(row) for row in table["rows"]],
         }
         for table in found
         if facts.headline
     ]
 
 
-def _cells(row: Row, is_public: bool) -> Row:
-    """What the league table says of a row; None is a dash, or says that it is not shown."""
-    hidden = HIDDEN if row["suppression"] != "none" else DASH
+def _cells(row: Row) -> Row:
+    """What the league table says of a row: a dash where there is no figure; its status says why."""
     low, high = row["growth_pct_rank_low"], row["growth_pct_rank_high"]
     moved = row["rank_movement"]
     return {
@@ -185,15 +184,15 @@ def _cells(row: Row, is_public: bool) -> Row:
         "moved": DASH if moved is None else same(
             "=" if not moved else f"{'▲' if moved > 0 else '▼'} {abs(moved)}"
         ),
-        "fob_usd": usd(row["fob_usd"], hidden),
-        "base_fob_usd": usd(row["base_fob_usd"], hidden),
-        "growth_usd": signed(row["growth_usd"], 0, hidden),
-        "growth_pct": signed(row["growth_pct"], 1, hidden),
+        "fob_usd": usd(row["fob_usd"]),
+        "base_fob_usd": usd(row["base_fob_usd"]),
+        "growth_usd": signed(row["growth_usd"], 0),
+        "growth_pct": signed(row["growth_pct"]),
         "usd_rank": number(row["growth_usd_rank"], 0),
         "range": DASH if low is None else same(f"{low}–{high}"),
-        "contribution_pp": signed(row["contribution_pp"], 2, HIDDEN if is_public else DASH),
-        "exporters": number(row["exporters"], 0, hidden),
-        "yearly": signed(row["growth_pct_yearly"], 1, hidden),
+        "contribution_pp": signed(row["contribution_pp"], 2),
+        "exporters": number(row["exporters"], 0),
+        "yearly": signed(row["growth_pct_yearly"], 1),
     }  # fmt: skip
 
 
@@ -271,7 +270,7 @@ def _map(facts: Facts, codes: list[str]) -> Any:
     rows = facts.headline["rows"] if facts.headline else []
     marks = {
         row["region_code"]: charts.Mark(
-            row["region_name"], _cells(row, facts.is_public)["growth_pct"].id,
+            row["region_name"], _cells(row)["growth_pct"].id,
             charts.growth_class(row), row["is_ranked"],
         )
         for row in rows if row["region_code"] in codes
@@ -311,7 +310,7 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
             names = {name: ranking[name] for name in ("basis", "baseline")}
             for row in ranking["rows"]:
                 if row["region_code"] in wanted:
-                    cells = {**_cells(row, facts.is_public), **names}
+                    cells = {**_cells(row), **names}
                     totals.setdefault(row["region_code"], []).append(cells)
     question = facts.question()
     own = (facts.headline["basis"], facts.headline["baseline"])
@@ -320,7 +319,7 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
         {
             "code": row["region_code"],
             "name": row["region_name"],
-            "cells": _cells(row, facts.is_public),
+            "cells": _cells(row),
             "text": {
                 language: text.split("\n\n")
                 for language, text in explain.in_both(

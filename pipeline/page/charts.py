@@ -24,7 +24,8 @@ GREY, LABEL = "#c4c9cf", "#4b535d"
 # Dark enough to be read as text, told apart by the colour-blind, and dashed apart besides.
 COLOURS = ("#0068a6", "#b34700", "#00704f", "#a3457f", "#6f5500")
 DASHES: tuple[list[int], ...] = ([1, 0], [9, 4], [2, 3], [12, 3, 2, 3], [5, 2])
-ROW, WIDTH, TILE = 17, 640, (102, 58)
+ROW, WIDTH, TILE = 17, 640, (108, 58)
+NAME_FITS, VALUE_FITS, SQUEEZED = 16, 12, 98  # letters that a tile holds; px of a longer text
 NOISE = ("role", "aria-roledescription", "aria-hidden", "pointer-events", "stroke-miterlimit")
 BINS = (-25, -5, 5, 25)  # growth in per cent; at or above the last is the fifth class
 
@@ -142,7 +143,7 @@ def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Markup | None:
     """The built-in map: a tile for each region that has a place in seeds/tile_grid.csv."""
     values: list[Row] = [
         {"c": one["region_code"], "x": int(one["column"]), "y": int(one["row"]),
-         "name": mark.name, "value": mark.value}
+         "value": mark.value, **dict(zip(("name", "more"), _lines(mark.name), strict=True))}
         for one in grid if (mark := marks.get(one["region_code"]))
     ]  # fmt: skip
     if not values:
@@ -155,11 +156,26 @@ def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Markup | None:
         y=alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[high - 0.5, -0.5], nice=False)),
         description="c:N",
     )
+
+    def name(line: str, dy: int, which: str) -> Any:
+        text = base.transform_filter(which).mark_text(dy=dy, fontSize=10.5)
+        return text.encode(text=f"{line}:N")
+
     box = base.mark_rect(width=TILE[0] - 4, height=TILE[1] - 4, cornerRadius=3)
-    name = base.mark_text(dy=-9, fontSize=10.5).encode(text="name:N")
-    value = base.mark_text(dy=10, fontSize=13, fontWeight="bold").encode(text="value:N")
-    chart = alt.layer(box, name, value)
+    names = [name("name", -9, "!datum.more"), name("name", -17, "datum.more")]
+    names.append(name("more", -5, "datum.more"))
+    value = base.mark_text(dy=13, fontSize=13, fontWeight="bold").encode(text="value:N")
+    chart = alt.layer(box, *names, value)
     return _drawn(_plain(chart.properties(width=wide * TILE[0], height=high * TILE[1])), marks)
+
+
+def _lines(name: str) -> tuple[str, str]:
+    """A name as one line of a tile or, when it is long, as two of about the same length."""
+    cuts = [at for at, letter in enumerate(name) if letter == " "]
+    if len(name) <= NAME_FITS or not cuts:
+        return name, ""
+    cut = min(cuts, key=lambda at: abs(len(name) - 2 * at))
+    return name[:cut], name[cut + 1 :]
 
 
 def boundaries(file: Path, marks: dict[str, Mark]) -> Markup | None:
@@ -266,6 +282,9 @@ def _drawn(spec: dict[str, Any], marks: dict[str, Mark] | None = None) -> Markup
             is_text = one.tag.endswith("text")
             one.set("class", f"t{mark.colour}" if is_text else
                     mark.colour + " out" * (not mark.is_ranked))  # fmt: skip
+            fits = VALUE_FITS if one.get("font-weight") == "bold" else NAME_FITS
+            if is_text and len(one.text or "") > fits:  # wider than its tile; so in script.js
+                one.attrib |= {"textLength": f"{SQUEEZED}", "lengthAdjust": "spacingAndGlyphs"}
         for name in ("d", "transform"):
             if name in one.attrib:
                 one.set(

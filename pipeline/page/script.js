@@ -54,7 +54,14 @@ function paint() {
     const isOut = !row || row.classList.contains("out"), growth = row ? row.cells[6].textContent : "–";
     if (shape.tagName !== "text") shape.setAttribute("class", isOut ? `${kind} out` : kind);
     else {
-      if (shape.getAttribute("font-weight") === "bold") shape.textContent = isOut && growth !== "–" ? `(${growth})` : growth;
+      if (shape.getAttribute("font-weight") === "bold") {
+        shape.textContent = isOut && growth !== "–" ? `(${growth})` : growth;
+        shape.removeAttribute("textLength");
+        if (shape.textContent.length > 12) { // wider than its tile; so in charts.py
+          shape.setAttribute("textLength", 98);
+          shape.setAttribute("lengthAdjust", "spacingAndGlyphs");
+        }
+      }
       shape.setAttribute("class", `t${kind}`);
     }
   }
