@@ -158,8 +158,7 @@ def _fill(
         downloads.write(con, folder)
         workbook.write_ranking(con, folder / "ranking.xlsx")
         store.write_json(folder / "datapackage.json", downloads.describe(con, folder))
-        before = None if is_public else release["previous_release_id"]
-        page.write(con, folder, releases.database_of(audience, before))
+        page.write(con, folder, releases.database_of(audience, release["previous_release_id"]))
     store.write_json(folder / "release.json", release)
     releases.seal(folder)
 

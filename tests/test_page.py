@@ -34,11 +34,11 @@ HEADLINE = """scope_code = '32' AND league = 'all' AND basis = 'domicile' AND pe
     AND period_end = DATE '2024-09-30' AND baseline = 'years_3'"""
 
 
-def altered(night: Path, to: Path, sql: str) -> Path:
+def altered(night: Path, to: Path, sql: str, audience: str = "internal") -> Path:
     """A copy of that night's ekspor.duckdb, changed."""
     to.mkdir()
     file = to / releases.DATABASE
-    shutil.copy(night / "data/internal/current" / releases.DATABASE, file)
+    shutil.copy(night / "data" / audience / "current" / releases.DATABASE, file)
     file.chmod(0o600)
     with duck.connect(file) as con:
         con.execute(sql)
@@ -211,7 +211,7 @@ def test_filters(visit: Callable[..., Page], internal: Path) -> None:
     for kind in ("month", "quarter", "r12m", "year", "ytd"):
         tab.select_option("[name=period_kind]", kind)
         assert len(column(tab, 3)) == 9
-        assert len(shown(tab, "#no-steps")) == 0
+        assert len(shown(tab, ".absent")) == 0
     for name, value in (("league", "all"), ("basis", "domicile"), ("baseline", "years_3")):
         tab.select_option(f"[name={name}]", value)
     assert column(tab, 7) == first
@@ -427,26 +427,78 @@ def test_a_public_page_says_what_it_does_not_show(visit: Callable[..., Page], pu
     assert "not shown" in row.inner_text()
 
 
+def test_a_public_page_says_why_a_part_of_it_is_empty(
+    visit: Callable[..., Page], public: Path
+) -> None:
+    assert re.findall(r'<h2 id="(\w+)">', public.read_text("utf-8")) == SECTIONS
+    tab = visit(public)
+    assert "dapat membuka suatu perusahaan" in tab.inner_text("section[aria-labelledby=drivers]")
+    links = tab.locator("section[aria-labelledby=drivers] a")
+    assert links.count() > 5
+    links.first.click()
+    opened = tab.locator("details.region[open]")
+    assert opened.count() == 1 and opened.locator("[id^=d32]").count() > 0
+    # Ranks of three months in nine: nothing to draw, but the table.
+    assert len(shown(tab, "figure:not([hidden]) .bump")) == 0
+    assert "tidak ada garis yang dapat ditarik" in tab.inner_text("figure:not([hidden])")
+    tab.click("figure:not([hidden]) summary")
+    assert len(shown(tab, "figure:not([hidden]) tbody tr")) > 20
+    # No places up or down where the step before has no ranks.
+    assert column(tab, 2) == []
+    for name, value in (
+        ("basis", "issuer"), ("league", "kabupaten"), ("period_kind", "year"),
+        ("baseline", "prev_year"),
+    ):  # fmt: skip
+        tab.select_option(f"[name={name}]", value)
+    assert {"=", "–"} <= set(column(tab, 2))
+
+
 def test_what_changed_since_the_release_before(night: Path, tmp_path: Path) -> None:
     now = altered(night, tmp_path / "now", """
         ALTER TABLE meta.release ALTER previous_release_id TYPE VARCHAR;
         UPDATE meta.release SET previous_release_id = 'before';
         INSERT INTO mart.release_change VALUES ('domicile', '3276', 'Kota Depok',
             DATE '2024-09-01', 'newer_delivery', 'eska/DPK_2024-09/x', 1, 1000001, 1000000, 3);
+        DELETE FROM mart.growth_ranking WHERE region_code = '3201';
     """)  # fmt: skip
-    before = altered(night, tmp_path / "before", """
+    before = altered(night, tmp_path / "before", f"""
         UPDATE mart.growth_ranking SET fob_usd = fob_usd - 1000000, growth_pct_rank = 2
-        WHERE region_code = '3276';
+            WHERE region_code = '3276';
+        UPDATE mart.growth_ranking SET base_fob_usd = 1 WHERE region_code = '3273' AND {HEADLINE};
+        UPDATE mart.growth_ranking SET growth_pct = 1.5 WHERE region_code = '3275' AND {HEADLINE};
+        DELETE FROM mart.growth_ranking WHERE region_code = '3204';
     """)  # fmt: skip
     html = rendered(now, previous=before)["index.html"]
     changes = html[html.index('id="changes"') : html.index('id="method"')]
     assert "karena kiriman yang lebih baru" in changes and "eska/DPK_2024-09/x" in changes
     assert "+1.000.000" in changes and 'data-e="+1,000,000"' in changes
-    (moved,) = re.findall(r'<tr><th scope="row">Kota Depok</th><td>(\d)</td><td>(\d)</td>', changes)
-    assert moved == ("2", "1")
+    table = changes[: changes.index('id="causes"')]
+    rows = dict(re.findall(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>', table))
+    assert set(rows) == {
+        "Kota Depok", "Kota Bandung", "Kota Bekasi", "Kab. Bandung", "Kab. Bogor"
+    }  # fmt: skip
+    assert "<td>2 → 1</td>" in rows["Kota Depok"]
+    assert ">1 → " in rows["Kota Bandung"] and ">+1,5 → " in rows["Kota Bekasi"]
+    assert rows["Kab. Bandung"].count(">– → ") == 4, "it is new"
+    assert rows["Kab. Bogor"].count(" → –<") == 4, "it is gone"
     same = rendered(now, previous=now)["index.html"]
-    assert "Values and ranks of the headline have not changed." in same
+    assert "ranking and its figures have not changed." in same
     assert "This is the first release." not in same
+
+
+def test_what_changed_between_two_public_releases(public: Path, tmp_path: Path) -> None:
+    night = public.parents[3]
+    now = altered(night, tmp_path / "now", """
+        ALTER TABLE meta.release ALTER previous_release_id TYPE VARCHAR;
+        UPDATE meta.release SET previous_release_id = 'before';
+    """, "public")  # fmt: skip
+    before = altered(night, tmp_path / "before", f"""
+        UPDATE mart.growth_ranking SET growth_pct_rank = 2 WHERE region_code = '3276' AND {HEADLINE}
+    """, "public")  # fmt: skip
+    html = rendered(now, previous=before)["index.html"]
+    changes = html[html.index('id="changes"') : html.index('id="method"')]
+    assert "<td>2 → 1</td>" in changes and "causes are recorded in the internal" in changes
+    assert 'id="causes"' not in changes
 
 
 def test_many_regions_get_a_page_for_each_province(

@@ -81,6 +81,26 @@ def test_a_public_release_beside_another_is_made_again(
     assert current and current["build_id"] == build.build_id
 
 
+def test_a_public_page_is_told_the_public_release_before(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no internal one."""
+    now = releases.current("internal")
+    assert now
+    build = builds.find(now["build_id"])
+    monkeypatch.setattr(public, "hidden", lambda *_: public.Hidden())
+    monkeypatch.setattr(publish, "_public_gate", lambda *_: None)
+    monkeypatch.setattr(publish.downloads, "write", lambda *_: None)
+    monkeypatch.setattr(publish.downloads, "describe", lambda *_: {})
+    told: list[Path | None] = []
+    monkeypatch.setattr(publish.page, "write", lambda *given: told.append(given[2]))
+    first = publish.publish("public", build, backfill("first"))
+    builds.folder_of("another").symlink_to(builds.folder_of(build.build_id))
+    publish.publish("public", replace(build, build_id="another"), backfill("second"))
+    folder = releases.folder_of("public", first["release_id"])
+    assert told == [None, folder / releases.DATABASE]
+
+
 def test_a_release_is_complete_documented_and_read_only(root: Path) -> None:
     folder = releases.link("internal").resolve()
     names = {file.name for file in folder.iterdir()}

@@ -58,7 +58,8 @@ def render(
     """
     facts = Facts(con, scope or seeds.default_scope())
     shared: dict[str, Any] = {"facts": facts, "beside": beside, "previous": previous}
-    shared["moved"] = facts.moved(previous)
+    moved = facts.moved(previous)
+    shared["moved"] = moved if moved is None else [_then_and_now(row) for row in moved]
     codes = facts.codes()
     if len(codes) <= MOST_REGIONS:
         return {INDEX: _page(codes, **shared)}
@@ -224,7 +225,7 @@ def _bumps(facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | 
             by_step = sorted({row["step"] for row in rows})
             found.append({
                 **dict(zip(("basis", "baseline", "league"), key, strict=True)),
-                "svg": charts.bump(rows),
+                "svg": charts.bump(rows) if _has_lines(rows) else None,
                 "steps": by_step,
                 "lines": _lines(rows, by_step),
             })  # fmt: skip
@@ -251,6 +252,16 @@ def _places(rows: list[Row]) -> list[Row]:
     ]
 
 
+def _has_lines(rows: list[Row]) -> bool:
+    """Whether any region has a place at two consecutive steps; in a public release none may."""
+    before: dict[str, int | None] = {}
+    for row in sorted(rows, key=itemgetter("step")):
+        if row["place"] and before.get(row["region_code"]):
+            return True
+        before[row["region_code"]] = row["place"]
+    return False
+
+
 def _lines(rows: list[Row], steps: list[str]) -> list[Row]:
     """The table behind a chart: regions by their last place, with the place at each step."""
     places: dict[tuple[str, str], dict[str, int | None]] = {}
@@ -263,6 +274,18 @@ def _lines(rows: list[Row], steps: list[str]) -> list[Row]:
         for (code, name), line in ordered
         if any(line.values())
     ]
+
+
+def _then_and_now(row: Row) -> Row:
+    """A row of `moved` as cells, "2 → 1"; what has not changed stands once."""
+    found = {}
+    for name, was, how in (
+        ("rank", "rank_was", lambda value: number(value, 0)), ("fob_usd", "fob_was", usd),
+        ("base_fob_usd", "base_was", usd), ("growth_pct", "pct_was", signed),
+    ):  # fmt: skip
+        now, then = how(row["growth_pct_rank" if name == "rank" else name]), how(row[was])
+        found[name] = now if now == then else Text(f"{then.id} → {now.id}", f"{then.en} → {now.en}")
+    return {"region_name": row["region_name"], **found}
 
 
 def _map(facts: Facts, codes: list[str]) -> Any:

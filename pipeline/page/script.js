@@ -5,7 +5,7 @@ const all = (what, within = document) => [...within.querySelectorAll(what)];
 const found = document.getElementById("found");
 let sorted = { column: 0, direction: 1 };
 
-for (const one of all(".script")) one.hidden = one.id === "no-steps" && one.hidden;
+for (const one of all(".script")) one.hidden = false;
 
 // What parseFloat can read is the English twin, 1,234.5 without its commas.
 function value(cell) {
@@ -34,7 +34,9 @@ function sort() {
 function filter() {
   const chosen = Object.fromEntries(["basis", "period_kind", "baseline", "league"].map((name) => [name, form.elements[name].value]));
   for (const one of all("[data-basis]")) one.hidden = Object.entries(chosen).some(([name, wanted]) => (one.dataset[name] ?? wanted) !== wanted);
-  document.getElementById("no-steps").hidden = all("figure[data-basis]:not([hidden])").length > 0;
+  for (const one of all(".absent")) one.hidden = all("[data-basis]:not([hidden])", one.parentNode).length > 0;
+  const moves = all("#league tbody:not([hidden]) td:nth-child(2)");
+  document.getElementById("league").classList.toggle("still", moves.every((cell) => cell.textContent === "–"));
   sort();
   paint();
   tell();
