@@ -32,6 +32,8 @@ BASES = ("domicile", "issuer", "port")
 class _Page:
     """The facts of one region in one release, and the words of one language."""
 
+    money = "#,##0.00"  # to the cent
+
     def __init__(
         self,
         con: duck.Connection,
@@ -72,7 +74,7 @@ class _Page:
     def usd(self, value: Decimal | None) -> str:
         if value is None:
             return self.words["hidden"]
-        return "US$ " + format_decimal(value, format="#,##0.00", locale=self.locale)
+        return "US$ " + format_decimal(value, format=self.money, locale=self.locale)
 
     def signed(self, value: Decimal) -> str:
         return ("+" if value > 0 else "−" if value < 0 else "") + self.usd(abs(value))
@@ -87,6 +89,14 @@ class _Page:
 
     def day(self, value: date) -> str:
         return format_date(value, format="d MMMM y", locale=self.locale)
+
+    def period(self) -> str:
+        """The ranking's period in words, as mart.period has them: "Januari–September 2024"."""
+        where = "period_kind = $period_kind AND period_end = $period_end"
+        found = self.rows_of("period", where)
+        if not found:
+            return f"{self.day(self.row['period_start'])} – {self.day(self.row['period_end'])}"
+        return str(found[0][f"label_{self.language}"])
 
     def say(self, key: str, **facts: Any) -> str:
         return self.words[key].format(**facts)
@@ -113,8 +123,9 @@ def in_both(
     rows: list[Row],
     previous: Path | None = None,
 ) -> dict[str, str]:
-    """The same by language, all read once; `rows` is the ranking that the question asks for."""
+    """The same by language, in whole US$, all read once; `rows` is what the question asks for."""
     page, texts = _Page(con, question, region_code, "id", rows), {}
+    page.money = "#,##0"
     for language in WORDS:
         page.speak(language)
         texts[language] = _text(page, previous)
@@ -127,12 +138,16 @@ def _text(page: _Page, previous: Path | None) -> str:
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
 
-def headline(con: duck.Connection, question: Question, language: str = "id") -> str:
-    """Who is first, by which rule, and how sure: one sentence. Raises Problem `no_ranking`."""
+def headline(con: duck.Connection, question: Question, language: str = "id") -> dict[str, str]:
+    """Who is first, by how much, in what ranking, by which rule, and how sure: `who`, `pct`,
+    `what`, `rule`, `sure`, each a phrase or a sentence; `what` alone where nobody is ranked.
+
+    Raises Problem `no_ranking`.
+    """
     rows = rankings.answer(con, question)
     first = [row for row in rows if row["growth_pct_rank"] == 1]
     if not first:
-        return WORDS[language]["headline_none"]
+        return {"what": WORDS[language]["headline_none"]}
     page = _Page(con, question, first[0]["region_code"], language)
     row, rules = first[0], {one["rule_name"]: one["rule_value"] for one in rankings.rules(con)}
     sure = page.words["headline_unsure"]
@@ -142,33 +157,37 @@ def headline(con: duck.Connection, question: Question, language: str = "id") -> 
         sure = page.say(
             "headline_sure" if count > 1 else "headline_alone", count=count, share=share
         )
-    return page.say(
-        "headline",
-        region=" / ".join(one["region_name"] for one in first),
-        of=sum(bool(one["is_ranked"]) for one in rows),
-        pct=page.pct(row["growth_pct"]),
-        start=page.day(row["period_start"]),
-        end=page.day(row["period_end"]),
-        baseline=page.words[row["baseline"]],
-        basis=page.words[row["basis"]],
-        share=page.number(rules["eligibility_base_share_pct"], "#,##0.##"),
-        floor=page.number(rules["eligibility_floor_usd"]),
-        exporters=page.number(rules["eligibility_min_exporters"]),
-        sure=sure,
-    )
+    return {
+        "who": " / ".join(one["region_name"] for one in first),
+        "pct": page.pct(row["growth_pct"]),
+        "what": page.say(
+            "headline",
+            of=sum(bool(one["is_ranked"]) for one in rows),
+            period=page.period(),
+            baseline=page.words[row["baseline"]],
+            basis=page.words[row["basis"]],
+        ),
+        "rule": page.say(
+            "headline_rule",
+            share=page.number(rules["eligibility_base_share_pct"], "#,##0.##"),
+            floor=page.number(rules["eligibility_floor_usd"]),
+            exporters=page.number(rules["eligibility_min_exporters"]),
+        ),
+        "sure": sure,
+    }
 
 
 def _place(page: _Page) -> list[str]:
     row = page.row
+    scope = page.rows_of("region", "region_code = $scope_code")
     title = page.say(
         "title",
         region=row["region_name"],
-        start=page.day(row["period_start"]),
-        end=page.day(row["period_end"]),
+        period=page.period(),
         baseline=page.words[row["baseline"]],
         basis=page.words[row["basis"]],
-        scope=row["scope_code"],
-        league=row["league"],
+        league=page.words[f"among_{row['league']}"],
+        scope=scope[0]["region_name"] if scope else row["scope_code"],
     )
     ranked = sum(bool(one["is_ranked"]) for one in page.rows)
     if row["is_ranked"]:

@@ -130,12 +130,13 @@ def test_the_page_holds_what_is_asked_in_that_order(internal: Path) -> None:
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids)) > 100
     assert set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
-    # Every basis, kind, baseline and league of the first scope, once each.
+    # Every basis, kind and baseline of the first scope, once each, with every league.
     tables = re.findall(
         r'<tbody data-basis="(\w+)" data-period_kind="(\w+)" data-baseline="(\w+)" '
-        r'data-league="(\w+)"', html,
+        r'data-league="([\w ]+)"', html,
     )  # fmt: skip
-    assert len(tables) == len(set(tables)) == 2 * 5 * 2 * 3
+    assert len(tables) == len(set(tables)) == 2 * 5 * 2
+    assert {leagues for *_, leagues in tables} == {"all kota kabupaten"}
     assert len(re.findall(r"<details class=\"region\"", html)) == 27
     assert "DATA SINTETIS" in html and "SYNTHETIC DATA" in html
     assert 'href="ekspor.duckdb"' in html and 'href="control_totals.csv"' in html
@@ -150,11 +151,23 @@ def test_the_policy_allows_its_own_style_and_script_alone(internal: Path) -> Non
     assert not re.findall(r"<[^>]+\s(?:style|on\w+|src)=", html)
 
 
-def test_the_headline_says_who_by_which_rule_and_how_sure(internal: Path) -> None:
-    html = internal.read_text("utf-8")
-    for words in ("berada di urutan pertama dari", "is first of", "0,1 % dari seluruhnya",
-                  "at least 0.1 % of the whole", "% undian", "% of the draws"):  # fmt: skip
-        assert words in re.sub(r"\s+", " ", html)
+def test_the_headline_says_who_by_which_rule_and_how_sure(
+    visit: Callable[..., Page], internal: Path
+) -> None:
+    tab = visit(internal)
+    who, much = shown(tab, ".headline strong")
+    assert (who, much) == (column(tab, 3)[0], f"{column(tab, 4)[0]} %") == ("Kota Depok", much)
+    what, rule, sure = shown(tab, ".headline p:not(.first)")
+    assert re.fullmatch(
+        r"tumbuh paling cepat dari \d+ daerah yang diperingkat, Januari–September 2024 dibanding "
+        r"tiga tahun sebelumnya, menurut kabupaten atau kota eksportir\.", what,
+    )  # fmt: skip
+    assert "0,1 % dari seluruhnya" in rule and "3 eksportir" in rule and "kiriman lengkap" in rule
+    assert re.search(r"\d,\d % undian\.$", sure)
+    tab.click("#language")
+    what, rule, sure = shown(tab, ".headline p:not(.first)")
+    assert "January–September 2024 against three years earlier" in what
+    assert "at least 0.1 % of the whole" in rule and "% of the draws." in sure
 
 
 @pytest.mark.parametrize("width", [390, 820, 1440])
@@ -170,19 +183,91 @@ def test_no_request_no_error_no_sideways_scroll(
     assert tab.locator("details.region[open]").count() == 27
 
 
+@pytest.mark.parametrize("kind", ["internal", "public"])
+def test_nothing_is_cut_on_a_desk(
+    visit: Callable[..., Page], request: pytest.FixtureRequest, kind: str
+) -> None:
+    tab = visit(request.getfixturevalue(kind))
+    tab.click("#unfold")
+    for basis, period in itertools.product(("domicile", "issuer"), ("ytd", "year", "month")):
+        tab.select_option("[name=basis]", basis)
+        tab.select_option("[name=period_kind]", period)
+        cut = tab.eval_on_selector_all(
+            ".scroll",
+            """all => all.filter(one => one.checkVisibility()).map(one => [
+                one.getAttribute("aria-labelledby"), one.scrollWidth - one.clientWidth])""",
+        )
+        assert len(cut) > 60
+        assert [name for name, over in cut if over > 0] == []
+
+
+@pytest.mark.parametrize("kind", ["internal", "public"])
+def test_the_answer_is_on_the_screen_of_a_phone(
+    visit: Callable[..., Page], request: pytest.FixtureRequest, kind: str
+) -> None:
+    """Two lines a region: rank, name and growth, and what else there is room for."""
+    tab = visit(request.getfixturevalue(kind), 390)
+    for box in [one.bounding_box() for one in tab.locator(".headline strong:visible").all()]:
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
+        assert box["y"] + box["height"] <= 844
+    rows = tab.eval_on_selector_all(
+        "#league tbody:not([hidden]) tr",
+        """all => all.map(row => [row.offsetHeight, ...[0, 2, 3].map(at => {
+            const box = row.cells[at].getBoundingClientRect();
+            return box.width > 0 && box.left >= 0 && box.right <= 390;
+        })])""",
+    )
+    assert len(rows) == 28
+    assert all(all(seen) for _, *seen in rows)
+    assert max(height for height, *_ in rows[:20]) < 60
+    scroller = tab.locator(".scroll:has(#league)")
+    assert scroller.evaluate("one => one.scrollWidth - one.clientWidth") == 0
+    assert len(tab.get_by_role("table", name="liga semua").get_by_role("row").all()) == 28 + 1
+    assert tab.get_by_role("rowheader", name="Kota Depok").count() >= 1
+    tab.get_by_role("button", name="Tumbuh, US$").click()
+    growth = [
+        int(cell.replace(".", "").replace("−", "-")) for cell in column(tab, 5) if cell != "–"
+    ]
+    assert growth == sorted(growth, reverse=True) and len(growth) > 20
+
+
+@pytest.mark.parametrize("width", [820, 1000])
+def test_on_a_tablet_name_and_growth_stay_in_sight(
+    visit: Callable[..., Page], internal: Path, width: int
+) -> None:
+    tab = visit(internal, width)
+    assert (column(tab, 7) == []) == (width < 960), "the base stands in the region's section"
+    tab.eval_on_selector(".scroll:has(#league)", "one => { one.scrollLeft = 999 }")
+    for name in ("#league thead th:nth-child(3)", "#league tbody:not([hidden]) th"):
+        box = tab.locator(name).first.bounding_box()
+        assert box and box["x"] >= 16
+
+
+def test_a_third_basis_finds_room(night: Path, tmp_path: Path) -> None:
+    tables = ("growth_ranking", "region_month", "growth_margin", "growth_driver", "shift_share",
+              "rule_sensitivity")  # fmt: skip
+    file = altered(night, tmp_path / "three", ";".join(
+        f"INSERT INTO mart.{table} SELECT * REPLACE ('official' AS basis) FROM mart.{table} "
+        "WHERE basis = 'issuer'" for table in tables
+    ))  # fmt: skip
+    html = rendered(file)["index.html"]
+    assert len(re.findall(r'<tbody data-basis="official"', html)) == 5 * 2
+    assert len(html.encode()) < 1_500_000
+
+
 def test_sorting(visit: Callable[..., Page], internal: Path) -> None:
     tab = visit(internal)
     names = column(tab, 3)
     assert [rank for rank in column(tab, 1) if rank != "–"][:3] == ["1", "2", "3"]
     tab.get_by_role("button", name="Tumbuh, US$").click()
     heads = tab.locator("#league thead th")
-    assert heads.nth(5).get_attribute("aria-sort") == "descending"
+    assert heads.nth(4).get_attribute("aria-sort") == "descending"
     assert heads.nth(0).get_attribute("aria-sort") is None
-    cells = column(tab, 6)
+    cells = column(tab, 5)
     growth = [int(cell.replace(".", "").replace("−", "-")) for cell in cells]
     assert growth == sorted(growth, reverse=True) and min(growth) < 0 < max(growth)
     tab.get_by_role("button", name="Tumbuh, US$").press("Enter")
-    assert column(tab, 6) == cells[::-1]
+    assert column(tab, 5) == cells[::-1]
     tab.get_by_role("button", name="Daerah").click()
     assert column(tab, 3) == sorted(names) != names
     tab.get_by_role("button", name="Rentang peringkat").click()
@@ -191,19 +276,19 @@ def test_sorting(visit: Callable[..., Page], internal: Path) -> None:
 
 def test_filters(visit: Callable[..., Page], internal: Path) -> None:
     tab = visit(internal)
-    first = column(tab, 7)
+    first = column(tab, 4)
     tab.select_option("[name=league]", "kota")
     tab.select_option("[name=basis]", "issuer")
     tab.select_option("[name=baseline]", "prev_year")
     assert [name.partition(" ")[0] for name in column(tab, 3)] == ["Kota"] * 9
-    (caption,) = shown(tab, "#league caption")
+    (caption,) = shown(tab, "#caption")
     assert "tahun sebelumnya, menurut penerbit SKA; liga kota" in caption
     assert re.fullmatch(r"9 baris, \d diperingkat\.", tab.inner_text("#found"))
     assert tab.get_attribute("#found", "aria-live") == "polite"
     # The chart, the map and the drivers go with it.
     (figure,) = shown(tab, "figure[data-basis] > figcaption")
     assert "menurut penerbit SKA, terhadap tahun sebelumnya; liga kota" in figure
-    growth = dict(zip(column(tab, 3), column(tab, 7), strict=True))
+    growth = dict(zip(column(tab, 3), column(tab, 4), strict=True))
     tile = tab.locator(".map text[data-r='3276'][font-weight]")
     assert tile.text_content().strip("()") == growth["Kota Depok"]
     assert tab.locator(".map text[data-r='3201'][font-weight]").text_content() == "–"
@@ -214,7 +299,48 @@ def test_filters(visit: Callable[..., Page], internal: Path) -> None:
         assert len(shown(tab, ".absent")) == 0
     for name, value in (("league", "all"), ("basis", "domicile"), ("baseline", "years_3")):
         tab.select_option(f"[name={name}]", value)
-    assert column(tab, 7) == first
+    assert column(tab, 4) == first
+
+
+@pytest.mark.parametrize("kind", ["internal", "public"])
+def test_a_league_has_its_own_places(
+    visit: Callable[..., Page], request: pytest.FixtureRequest, kind: str
+) -> None:
+    """They are made of the rows of all: each must be what the release says of that league."""
+    file: Path = request.getfixturevalue(kind)
+    tab = visit(file)
+    compared = 0
+    for league, baseline, period in itertools.product(
+        ("kota", "kabupaten"), ("years_3", "prev_year"), ("ytd", "year", "month")
+    ):
+        tab.select_option("[name=league]", league)
+        tab.select_option("[name=baseline]", baseline)
+        tab.select_option("[name=period_kind]", period)
+        told = query(
+            file.parent / releases.DATABASE,
+            "SELECT region_name, growth_pct_rank, growth_usd_rank, rank_movement, is_ranked "
+            "FROM mart.growth_ranking WHERE scope_code = '32' AND basis = 'domicile' "
+            f"AND league = '{league}' AND baseline = '{baseline}' AND period_kind = '{period}' "
+            "AND period_end = (SELECT max(period_end) FILTER (is_ranked) FROM mart.growth_ranking "
+            f"WHERE scope_code = '32' AND basis = 'domicile' AND period_kind = '{period}')",
+        )
+        wanted = {
+            name: (str(place or "–"), str(by_usd or "–"), moved)
+            for name, place, by_usd, moved, _ in told
+        }
+        cells = tab.eval_on_selector_all(
+            "#league tbody:not([hidden]) tr:not([hidden])",
+            "all => all.map(row => [2, 0, 7, 1].map(at => row.cells[at].textContent))",
+        )
+        assert len(cells) == len(wanted) == {"kota": 9, "kabupaten": 18}[league]
+        for name, place, by_usd, moved in cells:
+            steps = {"=": 0, "–": None}.get(moved, int(moved.strip("=▲▼– ") or 0))
+            steps = -steps if moved.startswith("▼") and steps else steps
+            assert (place, by_usd, steps) == wanted[name]
+            compared += place != "–"
+        ranked = sum(is_ranked for *_, is_ranked in told)
+        assert tab.inner_text("#found") == f"{len(told)} baris, {ranked} diperingkat."
+    assert compared > 20
 
 
 TOO_WIDE = """all => all.map(one => [
@@ -236,7 +362,7 @@ def test_what_stands_in_a_tile_stays_in_it(
             assert len(texts) > 2 * 26 and "" not in texts
             assert tab.eval_on_selector_all(".map text", TOO_WIDE) == []
     assert kind == "internal" or "–" in texts
-    body = "#league tbody:not([hidden]) tr[data-r='3271'] td:nth-child(7)"
+    body = "#league tbody:not([hidden]) tr[data-r='3271'] td:nth-child(4)"
     tab.eval_on_selector(body, "cell => { cell.textContent = '+12.345.678.901.234,5' }")
     tab.select_option("[name=region]", "3271")
     tab.evaluate("paint()")
@@ -280,16 +406,16 @@ def test_the_language_is_switched_by_keyboard_and_forgotten(
 ) -> None:
     tab = visit(internal)
     before = tab.inner_text("body")
-    number = column(tab, 4)[0]
+    number = column(tab, 6)[0]
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.className") == "skip"
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.id") == "language"
     tab.keyboard.press("Enter")
     assert tab.get_attribute("html", "lang") == "en"
-    assert column(tab, 4)[0] == number.replace(".", ",") != number
+    assert column(tab, 6)[0] == number.replace(".", ",") != number
     text = tab.inner_text("body")
-    assert "is first of" in text and "urutan pertama" not in text
+    assert "grew fastest of" in text and "tumbuh paling cepat" not in text
     assert tab.title().startswith("Export growth, Jawa Barat")
     assert not re.search(r"\b(daerah|dan|dari|yang|peringkat|menurut)\b", visible_words(tab))
     assert re.fullmatch(r"28 rows, \d+ ranked\.", tab.inner_text("#found"))
@@ -310,7 +436,7 @@ def test_without_a_script_the_headline_ranking_is_there(
     assert len(shown(tab, "#league tbody tr")) == 28
     assert shown(tab, ".script") == []
     assert len(shown(tab, "figure[data-basis]")) == 1
-    growth = dict(zip(column(tab, 3), column(tab, 7), strict=True))
+    growth = dict(zip(column(tab, 3), column(tab, 4), strict=True))
     tile = tab.locator(".map text[data-r='3276'][font-weight]")
     assert tile.text_content() == growth["Kota Depok"]
 
@@ -453,6 +579,21 @@ def test_a_public_page_says_why_a_part_of_it_is_empty(
     assert {"=", "–"} <= set(column(tab, 2))
 
 
+def test_a_region_is_told_in_words_and_whole_dollars(
+    visit: Callable[..., Page], internal: Path
+) -> None:
+    tab = visit(internal)
+    tab.click("#unfold")
+    for among in ("di antara semua daerah di Jawa Barat.", "among all regions of Jawa Barat."):
+        told = shown(tab, ".words")
+        assert len(told) == 27
+        for text in told:
+            assert among in text and "32" not in text.partition("\n")[0]
+            amounts = re.findall(r"US\$ [\d.,]*\d", text)
+            assert amounts and not [one for one in amounts if re.search(r"[.,]\d\d$", one)]
+        tab.click("#language")
+
+
 def test_what_changed_since_the_release_before(night: Path, tmp_path: Path) -> None:
     now = altered(night, tmp_path / "now", """
         ALTER TABLE meta.release ALTER previous_release_id TYPE VARCHAR;
@@ -509,7 +650,10 @@ def test_many_regions_get_a_page_for_each_province(
     pages = rendered(file, "ID")
     assert {"index.html", "province-32.html", "province-31.html"} <= set(pages)
     index, own = pages["index.html"], pages["province-32.html"]
-    assert re.findall(r'href="(province-\d+\.html)"', index) == sorted(set(pages) - {"index.html"})
+    listed = index[index.index('id="regions"') : index.index('id="changes"')]
+    assert re.findall(r'href="(province-\d+\.html)"', listed) == sorted(set(pages) - {"index.html"})
+    assert 'href="province-32.html#r3276">Kota Depok' in index
+    assert set(re.findall(r'href="(province-\d+\.html)', index)) <= set(pages)
     assert '<details class="region"' not in index and 'data-league="province"' in index
     assert len(re.findall(r"<details class=\"region\"", own)) == 27
     assert 'href="index.html"' in own and 'data-r="3171"' not in own and 'data-r="3276"' in own
@@ -619,7 +763,7 @@ def test_the_classes_of_the_map(growth: float | None, colour: str) -> None:
 
 def test_a_sparkline_has_gaps_where_values_are_hidden() -> None:
     assert charts.sparkline([1, None]) == ""
-    assert charts.sparkline([0, 10, None, 5, 10]) == "M0,19.0L24,1.0M72,10.0L96,1.0"
+    assert charts.sparkline([90, 100, None, 95, 100]) == "M0,19.0L24,1.0M72,10.0L96,1.0"
 
 
 def test_numbers_in_both_languages() -> None:

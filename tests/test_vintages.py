@@ -268,6 +268,9 @@ def test_a_minister_s_page(history: list[str], language: str) -> None:
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     assert words["synthetic"] in text and history[1] in text and history[0] in text
+    among = {"en": "among all regions of Jawa Barat", "id": "di antara semua daerah di Jawa Barat"}
+    period = {"en": "January–September 2024", "id": "Januari–September 2024"}
+    assert among[language] in text and period[language] in text
     mark = {"en": ".", "id": ","}[language]
     figures = [re.sub(r"[.,]", "", n) for n in re.findall(r"US\$ ([\d.,]+\d)", text)]
     assert f"{row['fob_usd']:.2f}".replace(".", "") in figures

@@ -15,7 +15,7 @@ import jinja2
 
 from pipeline import duck, explain, seeds, store
 from pipeline.page import charts
-from pipeline.page.facts import BASELINES, KEY, KINDS, LEAGUES, Facts
+from pipeline.page.facts import BASELINES, BASES, KEY, KINDS, LEAGUES, Facts
 from pipeline.page.texts import (
     DASH,
     HIDDEN,
@@ -34,6 +34,8 @@ from pipeline.settings import settings
 from pipeline.words import UNITS, WORDS
 
 INDEX = "index.html"
+PARTS = ("kota", "kabupaten")  # leagues whose rows are rows of `all`
+OWN = ("rank", "moved", "usd_rank")  # what is another in them
 MOST_REGIONS = 60  # a scope with more gets a page for each province
 
 
@@ -67,9 +69,10 @@ def render(
     for code in codes:
         provinces.setdefault(facts.regions[code]["province_code"], []).append(code)
     links = [
-        {"file": f"province-{store.safe_name(province)}.html", "name": facts.name(province)}
+        {"code": province, "name": facts.name(province),
+         "file": f"province-{store.safe_name(province)}.html"}
         for province in sorted(provinces)
-    ]
+    ]  # fmt: skip
     pages = {INDEX: _page([], links=links, **shared)}
     for province, link in zip(sorted(provinces), links, strict=True):
         pages[link["file"]] = _page(provinces[province], province=province, **shared)
@@ -100,7 +103,7 @@ def _page(
     con = facts.con
     headline = {
         language: explain.headline(con, facts.question(), language)
-        if facts.headline else WORDS[language]["headline_none"]
+        if facts.headline else {"what": WORDS[language]["headline_none"]}
         for language in LANGUAGES
     }  # fmt: skip
     place = province or facts.scope
@@ -112,19 +115,12 @@ def _page(
         province=province,
         links=links or [],
         headline=headline,
-        start=tables[0] if tables else None,
         tables=tables,
-        choices={
-            name: [one for one in order if any(one == table[name] for table in tables)]
-            for name, order in (
-                ("period_kind", KINDS), ("baseline", BASELINES),
-                ("basis", list(dict.fromkeys(table["basis"] for table in tables))),
-                ("league", LEAGUES),
-            )
-        },
+        choices=_choices(tables),
         sparks=_sparks(facts, codes),
         bumps=_bumps(facts, set(codes), tables, links),
         map=_map(facts, codes),
+        homes=_homes(facts, codes, links or []),
         regions=_regions(facts, codes, previous),
         scope_drivers=_by_ranking(d for d in _drivers(facts, []) if not province),
         sensitivity=_by_ranking(facts.sensitivity),
@@ -147,8 +143,12 @@ def _page(
 def _tables(
     facts: Facts, codes: set[str], links: list[Row] | None, province: str | None
 ) -> list[Row]:
-    """The rankings that a page carries, the headline's first; of a province, its own regions."""
-    found = facts.rankings
+    """The rankings that a page carries; of a province, its own regions.
+
+    The leagues of kota and of kabupaten hold rows of `all` with places of their own: each row of
+    `all` has them in `places`, and script.js makes the league. Written out they were 0.22 MB.
+    """
+    found = facts.rankings if facts.headline else []
     if links:  # 514 rows each: months and leagues stand on the provinces' pages and in the files
         found = [one for one in found if one["period_kind"] == "ytd"
                  and one["league"] in ("all", "province")]  # fmt: skip
@@ -157,16 +157,48 @@ def _tables(
             {**one, "rows": [row for row in one["rows"] if row["region_code"] in codes]}
             for one in found if one["league"] == "all"
         ]  # fmt: skip
+    places: dict[tuple[str, ...], str] = {}
+    leagues: dict[tuple[str, ...], list[str]] = {}
+    for one in found:
+        key = tuple(one[name] for name in KEY[:3])
+        leagues.setdefault(key, []).append(one["league"])
+        for row in one["rows"] if one["league"] in PARTS else []:
+            cells = _cells(row)
+            own = [one["league"], *(cells[name].id for name in OWN)]
+            places[*key, row["region_code"]] = "|".join(own)
     return [
         {
             **table,
             "is_start": all(table[name] == facts.headline[name] for name in KEY),
-            "ranked": sum(bool(row["is_ranked"]) for row in table["rows"]),
-            "rows": [_cells(row) for row in table["rows"]],
+            "leagues": leagues[key] if table["league"] == "all" else [table["league"]],
+            "rows": [
+                {**_cells(row), "places": places.get((*key, row["region_code"]))}
+                for row in table["rows"]
+            ],
         }
-        for table in found
-        if facts.headline
-    ]
+        for table in found if facts.headline and table["league"] not in PARTS
+        for key in [tuple(table[name] for name in KEY[:3])]
+    ]  # fmt: skip
+
+
+def _homes(facts: Facts, codes: list[str], links: list[Row]) -> dict[str, str]:
+    """Where each region has a section of its own, or a province its page."""
+    if not links:
+        return {code: f"#r{code}" for code in codes}
+    files = {link["code"]: link["file"] for link in links}
+    return files | {
+        code: f"{files[row['province_code']]}#r{code}"
+        for code, row in facts.regions.items()
+        if row["province_code"] in files and code not in files and not code.endswith("99")
+    }
+
+
+def _choices(tables: list[Row]) -> dict[str, list[str]]:
+    """What can be chosen of the tables, in the selects' order."""
+    told = {name: {table[name] for table in tables} for name in KEY[:3]}
+    told["league"] = {one for table in tables for one in table["leagues"]}
+    orders = zip(KEY, (BASES, KINDS, BASELINES, LEAGUES), strict=True)
+    return {name: [one for one in order if one in told[name]] for name, order in orders}
 
 
 def _cells(row: Row) -> Row:
@@ -208,7 +240,10 @@ def _sparks(facts: Facts, codes: list[str]) -> list[Row]:
 
 def _bumps(facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | None) -> list[Row]:
     """The newest steps of each January-to-month ranking on the page, drawn and as a table."""
-    wanted = {(t["basis"], t["baseline"], t["league"]) for t in tables if t["period_kind"] == "ytd"}
+    wanted = {
+        (table["basis"], table["baseline"], league)
+        for table in tables if table["period_kind"] == "ytd" for league in table["leagues"]
+    }  # fmt: skip
     found = []
     steps = sorted(facts.steps, key=itemgetter("basis", "baseline", "league"))
     for key, some in groupby(steps, key=itemgetter("basis", "baseline", "league")):

@@ -51,11 +51,11 @@ def growth_class(row: Row) -> str:
 
 
 def sparkline(values: list[Any]) -> str:
-    """The path of a line in a box of 96 × 20, scaled from zero to the largest; gaps where None."""
+    """The path of a line in a box of 96 × 20, from the smallest to the largest; gaps where None."""
     known = [float(value) for value in values if value is not None]
     if len(known) < 2:
         return ""
-    low, high = min(0.0, *known), max(known)
+    low, high = min(known), max(known)
     step, height = 96 / (len(values) - 1), (high - low) or 1.0
     path, pen = [], "M"
     for at, value in enumerate(values):
