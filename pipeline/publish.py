@@ -154,7 +154,7 @@ def _fill(
     if is_public:
         _public_gate(build, file, last)
     with duck.connect(folder / releases.DATABASE, read_only=True) as con:
-        store.write_atomic(folder / "control_totals.csv", _control_totals(con))
+        store.write_atomic(folder / downloads.TOTALS, _control_totals(con))
         downloads.write(con, folder)
         workbook.write_ranking(con, folder / "ranking.xlsx")
         store.write_json(folder / "datapackage.json", downloads.describe(con, folder))
