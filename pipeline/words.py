@@ -1,10 +1,26 @@
 """What `explain` says, in Indonesian and English; both have the same keys."""
 
+from decimal import Decimal
+
+from babel.numbers import format_decimal
+
 from pipeline.messages import texts
 
 WORDS = texts("words")
 # Units of seeds/rule.csv that are not the same in every language.
 UNITS: dict[str, dict[str, str]] = {
     "en": {},
-    "id": {"exporters": "eksportir", "US$ per 12 months": "US$ per 12 bulan"},
+    "id": {
+        "exporters": "eksportir",
+        "US$ per 12 months": "US$ per 12 bulan",
+        "months": "bulan",
+        "draws": "undian",
+        "0 or 1": "0 atau 1",
+    },
 }
+
+
+def measured(value: float | Decimal, unit: str, language: str) -> str:
+    """A rule's value with its unit: "100.000 US$ per 12 bulan"."""
+    number = format_decimal(value, "#,##0.##", locale={"en": "en_US", "id": "id_ID"}[language])
+    return f"{number} {UNITS[language].get(unit, unit)}"

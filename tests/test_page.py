@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from nights import query
-from pipeline import duck, layouts, page, releases, settings
+from pipeline import duck, layouts, page, releases, seeds, settings, words
 from pipeline.messages import Problem
 from pipeline.page import charts, texts
 
@@ -772,3 +772,9 @@ def test_numbers_in_both_languages() -> None:
     assert vars(texts.signed(-0.04)) == {"id": "0,0", "en": "0.0"}
     assert vars(texts.number(1234567, 0)) == {"id": "1.234.567", "en": "1,234,567"}
     assert texts.size(2_500_000).en == "2.5 MB"
+
+
+def test_each_unit_of_a_rule_has_an_indonesian_word() -> None:
+    units = {row["unit"] for row in seeds.rows("rule")}
+    assert len(units) > 4
+    assert units - set(words.UNITS["id"]) == {"%"}, "the same in every language"
