@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,7 @@ def test_the_page_holds_what_is_asked_in_that_order(internal: Path) -> None:
     assert {leagues for *_, leagues in tables} == {"all kota kabupaten"}
     assert len(re.findall(r"<details class=\"region\"", html)) == 27
     assert "DATA SINTETIS" in html and "SYNTHETIC DATA" in html
+    assert not re.findall(r">[-−+]0(?:[.,]0+)?<", html)
     assert 'href="ekspor.duckdb"' in html and 'href="control_totals.csv"' in html
 
 
@@ -770,6 +772,8 @@ def test_numbers_in_both_languages() -> None:
     assert texts.usd(None) == texts.DASH
     assert vars(texts.signed(-1234.56)) == {"id": "−1.234,6", "en": "−1,234.6"}
     assert vars(texts.signed(-0.04)) == {"id": "0,0", "en": "0.0"}
+    for value in (Decimal("-0.00"), Decimal("0.00"), Decimal("-0.004"), -0.0):
+        assert vars(texts.signed(value, 0)) == {"id": "0", "en": "0"}
     assert vars(texts.number(1234567, 0)) == {"id": "1.234.567", "en": "1,234,567"}
     assert texts.size(2_500_000).en == "2.5 MB"
 

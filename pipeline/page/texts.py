@@ -50,7 +50,7 @@ def number(value: float | int | None, decimals: int = 1, absent: Text = DASH) ->
 def signed(value: Any, decimals: int = 1, absent: Text = DASH) -> Text:
     """The same with + or −."""
     if value is None or not round(value, decimals):
-        return number(value and 0, decimals, absent)
+        return number(None if value is None else 0, decimals, absent)  # Decimal has a −0
     fraction = "." * bool(decimals) + "0" * decimals
     return _formatted(value, f"+#,##0{fraction};−#,##0{fraction}")
 
