@@ -403,6 +403,61 @@ def test_a_marked_region_stands_out_everywhere(visit: Callable[..., Page], inter
     assert tab.locator("#r3271").get_attribute("open") is not None
 
 
+ABOVE_ALL = """svg => {
+    const paths = [...svg.querySelectorAll("path[data-r]")], above = paths.filter(
+        one => one.classList.contains("above"));
+    return [above.map(one => one.dataset.r), paths.slice(-above.length).every(
+        one => above.includes(one))];
+}"""
+
+
+def test_the_marked_line_lies_above_all_others(visit: Callable[..., Page], internal: Path) -> None:
+    """One of the grey ones, whose layer is the lowest; and then another instead."""
+    tab = visit(internal)
+    chart = tab.locator("figure:not([hidden]) .bump svg")
+    last = column(tab, 3)[19]
+    for name in (last, "Kota Depok"):
+        tab.select_option("[name=region]", label=name)
+        code = tab.input_value("[name=region]")
+        codes, is_last = chart.evaluate(ABOVE_ALL)
+        assert set(codes) == {code} and is_last
+    tab.select_option("[name=region]", "")
+    assert tab.locator(".bump .above").count() == 0
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_labels_of_the_chart_are_whole_and_its_dashes_seen(
+    visit: Callable[..., Page], internal: Path, width: int
+) -> None:
+    tab = visit(internal, width)
+    tab.select_option("[name=region]", "3217")
+    figure = tab.locator("figure:not([hidden])").first
+    assert "Kab. Bandung Barat" in (figure.locator("text.marked").text_content() or "")
+    edges = figure.locator(".bump svg").evaluate("""svg => {
+        const box = svg.getBoundingClientRect();
+        return [...svg.querySelectorAll("text")].map(one => one.getBoundingClientRect()).map(
+            one => [box.right - one.right, box.bottom - one.bottom]);
+    }""")
+    assert len(edges) > 30 and min(min(edge) for edge in edges) >= 0
+    scroller = figure.locator(".scroll").first
+    right = scroller.evaluate("one => one.scrollWidth - one.clientWidth - one.scrollLeft")
+    assert right <= 1, "the newest places, with their names, are in sight"
+    lines = figure.locator("path[stroke-width='3']")
+    ends = lines.evaluate_all("all => all.map(one => getComputedStyle(one).strokeLinecap)")
+    dashes = lines.evaluate_all("all => all.map(one => one.getAttribute('stroke-dasharray'))")
+    assert ends == ["butt"] * 5 and len(set(dashes)) == 5
+
+
+def test_months_are_named_in_each_language(visit: Callable[..., Page], internal: Path) -> None:
+    tab = visit(internal)
+    for name in ("Mei 2024", "May 2024"):
+        figure = tab.locator("figure:not([hidden])").first
+        assert name in figure.locator("svg text").all_text_contents()
+        assert name in figure.locator("thead th").all_text_contents()
+        assert not re.search(r"\b20\d\d-\d\d\b", figure.text_content() or "")
+        tab.click("#language")
+
+
 def test_the_language_is_switched_by_keyboard_and_forgotten(
     visit: Callable[..., Page], internal: Path
 ) -> None:

@@ -261,7 +261,7 @@ def _bumps(facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | 
             found.append({
                 **dict(zip(("basis", "baseline", "league"), key, strict=True)),
                 "svg": charts.bump(rows) if _has_lines(rows) else None,
-                "steps": by_step,
+                "steps": [month(date.fromisoformat(f"{step}-01")) for step in by_step],
                 "lines": _lines(rows, by_step),
             })  # fmt: skip
     return found

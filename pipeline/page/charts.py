@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -16,6 +17,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from pipeline.messages import Problem
+from pipeline.page.texts import month
 from pipeline.rankings import Row
 
 SVG = "http://www.w3.org/2000/svg"
@@ -24,9 +26,12 @@ GREY, LABEL = "#c4c9cf", "#4b535d"
 # Dark enough to be read as text, told apart by the colour-blind, and dashed apart besides.
 COLOURS = ("#0068a6", "#b34700", "#00704f", "#a3457f", "#6f5500")
 DASHES: tuple[list[int], ...] = ([1, 0], [9, 4], [2, 3], [12, 3, 2, 3], [5, 2])
-ROW, WIDTH, TILE = 17, 640, (108, 58)
+ROW, WIDTH, TILE = 18, 960, (108, 58)
 NAME_FITS, VALUE_FITS, SQUEEZED = 16, 12, 98  # letters that a tile holds; px of a longer text
-NOISE = ("role", "aria-roledescription", "aria-hidden", "pointer-events", "stroke-miterlimit")
+NOISE = ("role", "aria-roledescription", "aria-hidden", "pointer-events", "stroke-miterlimit",
+         "font-family")  # fmt: skip
+NOTHING = {"transform": "translate(0,0)"}
+DEFAULTS = {"opacity": "1", "stroke-dasharray": "1,0"}
 BINS = (-25, -5, 5, 25)  # growth in per cent; at or above the last is the fifth class
 
 
@@ -91,9 +96,11 @@ def bump(rows: list[Row]) -> Markup:
                 "label": f"{row['place']}  {row['region_name']}" if is_last else "",
             })  # fmt: skip
     most = max((row["place"] or 1 for row in rows), default=1)
-    width = max(160, min(WIDTH, 48 * len(steps)))
-    size = {"width": width, "height": max(3, most) * ROW, "data": {"values": values}}
-    return _drawn(_bump() | size)
+    # vl-convert measures with its own font: a browser's may be a fifth wider, bold another tenth.
+    longest = max(len(row["region_name"]) for row in rows)
+    pad = {"left": 5, "top": 5, "bottom": 20, "right": 5 + round(2.3 * longest)}
+    size = {"width": WIDTH, "height": max(3, most) * ROW, "padding": pad}
+    return _drawn(_bump() | size | {"data": {"values": values}})
 
 
 @cache
@@ -105,7 +112,8 @@ def _bump() -> dict[str, Any]:
     dashes = alt.Scale(domain=looks, range=[[1, 0], *DASHES])
     colours = alt.Scale(domain=looks, range=[GREY, *COLOURS])
     inks = alt.Scale(domain=looks, range=[LABEL, *COLOURS])
-    dates = alt.Axis(title=None, labelAngle=-90, grid=False, labelColor=LABEL, domain=False)
+    dates = alt.Axis(title=None, labelAngle=-90, grid=False, labelColor=LABEL, domain=False,
+                    ticks=False, labelFontSize=11)  # fmt: skip
     scale = alt.Scale(reverse=True, nice=False, zero=False, padding=ROW / 2)
     base = alt.Chart().encode(
         x=alt.X("step:O", axis=dates, scale=alt.Scale(padding=0.3)),
@@ -120,7 +128,7 @@ def _bump() -> dict[str, Any]:
         mark: dict[str, Any] = {
             "strokeWidth": width,
             "invalid": "break-paths-show-domains",
-            "strokeCap": "round",
+            "strokeCap": "butt",  # round ones fill the gaps of dashes
         }
         return (
             base.transform_filter(which).mark_line(**mark)
@@ -130,7 +138,7 @@ def _bump() -> dict[str, Any]:
     dots = base.transform_filter("datum.dot").mark_circle(size=30, opacity=1).encode(color=colour)
     text = (
         base.transform_filter("datum.label !== ''")
-        .mark_text(align="left", dx=9, fontSize=12)
+        .mark_text(align="left", dx=9, fontSize=13)
         .encode(text="label:N", color=alt.Color("look:N", scale=inks, legend=None))
     )
     layers = alt.layer(
@@ -260,20 +268,43 @@ def _plain(chart: Any) -> dict[str, Any]:
     return spec | {"background": None}
 
 
+def _is_empty(one: Any) -> bool:
+    """A line of a region that has no places at these steps."""
+    return bool(one.tag.endswith("}path")) and not one.get("d")
+
+
+def _unwrapped(one: Any) -> Any:
+    """What a group holds that does nothing but hold it."""
+    while one.tag.endswith("}g") and len(one) == 1 and one.attrib.items() <= NOTHING.items():
+        (one,) = one
+    return one
+
+
 def _drawn(spec: dict[str, Any], marks: dict[str, Mark] | None = None) -> Markup:
     """SVG without the noise of Vega's accessibility tree: the figure around it has a caption."""
     import vl_convert
 
     root = ElementTree.fromstring(vl_convert.vegalite_to_svg(spec))  # noqa: S314  our own drawing
     for parent in root.iter():
-        for child in list(parent):
-            if child.get("class") in ("background", "foreground"):
+        for at, child in reversed(list(enumerate(parent))):
+            if child.get("class") in ("background", "foreground") or _is_empty(child):
                 parent.remove(child)
+            else:
+                parent[at] = _unwrapped(child)
     for one in root.iter():
         for name in NOISE:
             one.attrib.pop(name, None)
-        if code := one.attrib.pop("aria-label", None):
+        for name, default in DEFAULTS.items():
+            if one.get(name) == default:
+                del one.attrib[name]
+        code = one.attrib.pop("aria-label", None)
+        if code and not one.tag.endswith("}g"):  # of a group it describes an axis
             one.set("data-r", code)
+        if re.fullmatch(r"\d{4}-\d\d", one.text or ""):
+            step = month(date.fromisoformat(f"{one.text}-01"))
+            one.text = step.id
+            if step.en != step.id:
+                one.set("data-e", step.en)
         kind = one.attrib.pop("class", "").partition(" ")[0]
         if kind in ("mark-text", "mark-line", "mark-rect", "mark-shape"):
             one.set("class", kind)

@@ -42,6 +42,7 @@ function filter() {
     one.hidden = NAMES.some((name) => !(one.dataset[name] ?? chosen[name]).split(" ").includes(chosen[name]));
   }
   for (const one of all(".absent")) one.hidden = all("[data-basis]:not([hidden])", one.parentNode).length > 0;
+  for (const one of all(".scroll:has(.bump)")) one.scrollLeft = one.scrollWidth; // names are at the end
   if (body()) fill(chosen.league);
   sort();
   paint();
@@ -107,11 +108,14 @@ function paint() {
 
 function mark() {
   const code = form.elements.region.value;
+  for (const one of all(".bump .above")) one.remove();
   for (const one of all("[data-r]")) one.classList.toggle("marked", one.dataset.r === code);
-  // Drawn last, so that nothing lies on it.
-  for (const line of all(".bump path.marked, .bump text.marked")) {
-    const group = line.closest("g.mark-line") ?? line;
-    group.parentNode.append(group);
+  // A copy of the line above all others: it lies in the layer of the grey ones, or of the bright.
+  for (const line of all(".bump path.marked")) {
+    let chart = line;
+    while (!chart.querySelector("text[data-r]")) chart = chart.parentNode;
+    chart.append(line.cloneNode());
+    chart.lastChild.classList.add("above");
   }
 }
 
