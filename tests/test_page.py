@@ -382,7 +382,8 @@ def test_a_long_name_is_broken_and_a_very_long_one_squeezed() -> None:
         ("Llanfairpwllgwyngyllgogerychwyrn", ["Llanfairpwllgwyngyllgogerychwyrn"]),
     ):
         drawn = charts.tiles(grid, {"1": charts.Mark(name, "+12.345.678.901,2", "b4", True)})
-        found = re.findall(r"<text([^>]*)>([^<]+)<", str(drawn))
+        assert drawn
+        found = re.findall(r"<text([^>]*)>([^<]+)<", drawn.svg)
         assert [text for _, text in found] == [*lines, "+12.345.678.901,2"]
         assert ["textLength" in how for how, _ in found[:-1]] == [len(one) > 16 for one in lines]
         assert "textLength" in found[-1][0]
@@ -731,30 +732,45 @@ def test_nobody_ranked_is_said(night: Path, tmp_path: Path) -> None:
     assert "no region can be ranked" in html and "deliveries missing" in html
 
 
-SQUARE = {"type": "Polygon", "coordinates": [[[107, -6], [108, -6], [108, -7], [107, -6]]]}
+def square(x: float, y: float, side: float) -> dict[str, Any]:
+    ring = [[x, y], [x + side, y], [x + side, y - side], [x, y - side], [x, y]]
+    return {"type": "Polygon", "coordinates": [ring]}
 
 
 def test_real_boundaries_take_the_tiles_place(
-    night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    visit: Callable[..., Page], night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Two large regions with their names, and a small one between them with a number."""
     shapes = [
-        {"type": "Feature", "id": "3276", "geometry": SQUARE, "properties": {}},
-        {"type": "Feature", "geometry": SQUARE, "properties": {"region_code": 3271}},
-        {"type": "Feature", "id": "9999", "geometry": SQUARE, "properties": {}},
+        {"type": "Feature", "id": "3276", "geometry": square(107, -6, 1), "properties": {}},
+        {"type": "Feature", "geometry": square(109, -6, 1), "properties": {"region_code": 3201}},
+        {"type": "Feature", "id": "3271", "geometry": square(108.4, -6.4, 0.1)},
+        {"type": "Feature", "id": "9999", "geometry": square(107, -6, 1), "properties": {}},
     ]
     file = tmp_path / "map.geojson"
     file.write_text(json.dumps({"type": "FeatureCollection", "features": shapes}))
     monkeypatch.setenv("IPSKA_BOUNDARIES", str(file))
     settings.settings.cache_clear()
     html = rendered(night / "data/internal/current" / releases.DATABASE)["index.html"]
-    drawn = html[html.index('class="map"') : html.index('id="map-caption"')]
-    assert set(re.findall(r'<path[^>]+data-r="(\d+)"', drawn)) == {"3276", "3271"}
-    assert len(re.findall(r'<text[^>]+data-r="3276"', drawn)) == 1
+    (tmp_path / "index.html").write_text(html, "utf-8")
+    tab = visit(tmp_path / "index.html")
+    drawn = tab.locator(".map path[data-r]").evaluate_all("all => all.map(one => one.dataset.r)")
+    assert set(drawn) == {"3276", "3201", "3271"}
+    rate = dict(zip(column(tab, 3), column(tab, 4), strict=True))
+    texts = dict.fromkeys(tab.locator(".map text").all_text_contents())
+    assert list(texts) == ["Kab. Bogor", "Kota Depok", rate["Kab. Bogor"], rate["Kota Depok"], "1"]
+    assert shown(tab, ".numbered li") == [f"1 Kota Bogor {rate['Kota Bogor']}"]
+    caption = tab.inner_text("#map-caption")
+    assert "bernomor" in caption and "petak" not in caption.lower()
+    tab.select_option("[name=baseline]", "prev_year")
+    (told,) = shown(tab, ".numbered li")
+    rate = dict(zip(column(tab, 3), column(tab, 4), strict=True))
+    assert told == f"1 Kota Bogor {rate['Kota Bogor']}"
     for broken in ("{", '{"features": [{"properties": {}}]}', '{"features": [{"id": 3276, '
                    '"geometry": {"type": "Point", "coordinates": [1, 2]}}]}'):  # fmt: skip
         file.write_text(broken)
         with pytest.raises(Problem, match="bad_boundaries"):
-            rendered(night / "data/internal/current" / releases.DATABASE)
+            charts.boundaries(file, {"3276": charts.Mark("Kota Depok", "+1", "b3", True)})
     monkeypatch.undo()
     settings.settings.cache_clear()
     layouts.load_layout.cache_clear()
@@ -796,7 +812,7 @@ def test_a_topojson_draws_what_the_geojson_does(packed: bool, tmp_path: Path) ->
         file = tmp_path / f"{number}.json"
         file.write_text(json.dumps(content))
         found = charts.boundaries(file, marks)
-        assert found and len(re.findall("<path[^>]+data-r=", found)) == 3
+        assert found and len(re.findall("<path[^>]+data-r=", found.svg)) == 3
 
     def rings(part: list[Any]) -> list[Any]:
         """Rings opened and turned to begin at their least point."""

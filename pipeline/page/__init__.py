@@ -106,7 +106,7 @@ def _page(
         if facts.headline else {"what": WORDS[language]["headline_none"]}
         for language in LANGUAGES
     }  # fmt: skip
-    place = province or facts.scope
+    place, marks = province or facts.scope, _marks(facts, codes)
     style, script = source("style.css"), source("script.js")
     return template("index.html.j2").render(
         release=facts.release,
@@ -119,7 +119,8 @@ def _page(
         choices=_choices(tables),
         sparks=_sparks(facts, codes),
         bumps=_bumps(facts, set(codes), tables, links),
-        map=_map(facts, codes),
+        map=_map(marks),
+        marks=marks,
         homes=_homes(facts, codes, links or []),
         regions=_regions(facts, codes, previous),
         scope_drivers=_by_ranking(d for d in _drivers(facts, []) if not province),
@@ -323,16 +324,19 @@ def _then_and_now(row: Row) -> Row:
     return {"region_name": row["region_name"], **found}
 
 
-def _map(facts: Facts, codes: list[str]) -> Any:
-    """The headline's growth on a map; script.js shows another ranking's on the same."""
+def _marks(facts: Facts, codes: list[str]) -> dict[str, charts.Mark]:
+    """The headline's growth by region, for the map; script.js shows another ranking's on it."""
     rows = facts.headline["rows"] if facts.headline else []
-    marks = {
+    return {
         row["region_code"]: charts.Mark(
             row["region_name"], _cells(row)["growth_pct"].id,
             charts.growth_class(row), row["is_ranked"],
         )
         for row in rows if row["region_code"] in codes
     }  # fmt: skip
+
+
+def _map(marks: dict[str, charts.Mark]) -> charts.Map | None:
     if file := settings().boundaries:
         return charts.boundaries(file, marks)
     return charts.tiles(seeds.rows("tile_grid"), marks)

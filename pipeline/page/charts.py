@@ -6,7 +6,7 @@ Every mark that stands for a region carries data-r, its code: script.js and styl
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from itertools import accumulate
@@ -30,6 +30,7 @@ ROW, WIDTH, TILE = 18, 960, (108, 58)
 NAME_FITS, VALUE_FITS, SQUEEZED = 16, 12, 98  # letters that a tile holds; px of a longer text
 NOISE = ("role", "aria-roledescription", "aria-hidden", "pointer-events", "stroke-miterlimit",
          "font-family")  # fmt: skip
+BOUNDS, LETTER = (960, 560), 6.5  # px of the map of boundaries, and of a letter on it
 NOTHING = {"transform": "translate(0,0)"}
 DEFAULTS = {"opacity": "1", "stroke-dasharray": "1,0"}
 BINS = (-25, -5, 5, 25)  # growth in per cent; at or above the last is the fifth class
@@ -47,6 +48,15 @@ class Mark:
     @property
     def value(self) -> str:
         return self.growth if self.is_ranked or self.growth == "–" else f"({self.growth})"
+
+
+@dataclass(frozen=True)
+class Map:
+    """A drawing; regions whose shapes are too small for a name bear numbers."""
+
+    svg: Markup
+    is_tiles: bool
+    numbered: dict[str, int] = field(default_factory=dict)
 
 
 def growth_class(row: Row) -> str:
@@ -147,7 +157,7 @@ def _bump() -> dict[str, Any]:
     return _plain(layers.resolve_scale(color="independent"))
 
 
-def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Markup | None:
+def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Map | None:
     """The built-in map: a tile for each region that has a place in seeds/tile_grid.csv."""
     values: list[Row] = [
         {"c": one["region_code"], "x": int(one["column"]), "y": int(one["row"]),
@@ -174,7 +184,8 @@ def tiles(grid: list[dict[str, str]], marks: dict[str, Mark]) -> Markup | None:
     names.append(name("more", -5, "datum.more"))
     value = base.mark_text(dy=13, fontSize=13, fontWeight="bold").encode(text="value:N")
     chart = alt.layer(box, *names, value)
-    return _drawn(_plain(chart.properties(width=wide * TILE[0], height=high * TILE[1])), marks)
+    size = {"width": wide * TILE[0], "height": high * TILE[1]}
+    return Map(_drawn(_plain(chart.properties(**size)), marks), is_tiles=True)
 
 
 def _lines(name: str) -> tuple[str, str]:
@@ -186,7 +197,7 @@ def _lines(name: str) -> tuple[str, str]:
     return name[:cut], name[cut + 1 :]
 
 
-def boundaries(file: Path, marks: dict[str, Mark]) -> Markup | None:
+def boundaries(file: Path, marks: dict[str, Mark]) -> Map | None:
     """The map of a GeoJSON or TopoJSON; its shapes have a region's code as `id` or `region_code`.
 
     Planar, so that rings may run either way. Raises Problem `bad_boundaries`.
@@ -196,7 +207,7 @@ def boundaries(file: Path, marks: dict[str, Mark]) -> Markup | None:
         found = _unpacked(read) if read.get("type") == "Topology" else read["features"]
         shapes = {str(one.get("id") or one["properties"]["region_code"]): one for one in found}
         known = {code: one["geometry"] for code, one in shapes.items() if code in marks}
-        middles = {code: _middle(shape["coordinates"]) for code, shape in known.items()}
+        boxes = {code: _box(shape["coordinates"]) for code, shape in known.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise Problem("bad_boundaries", file=file, error=repr(error)) from error
     if not known:
@@ -204,18 +215,44 @@ def boundaries(file: Path, marks: dict[str, Mark]) -> Markup | None:
     import altair as alt
 
     features = [{"type": "Feature", "geometry": g, "c": code} for code, g in known.items()]
-    points = [
-        {"c": code, "x": x, "y": y, "value": marks[code].value} for code, (x, y) in middles.items()
-    ]
-    flat: dict[str, Any] = {"type": "identity", "reflectY": True}
+    names, values, numbered = _labels(boxes, marks)
     shape = alt.Chart(alt.InlineData(values=features)).mark_geoshape().encode(description="c:N")
-    value = (
-        alt.Chart(alt.InlineData(values=points))
-        .mark_text(fontSize=10, fontWeight="bold")
-        .encode(longitude="x:Q", latitude="y:Q", text="value:N", description="c:N")
-    )
-    chart = alt.layer(shape, value).project(**flat)
-    return _drawn(_plain(chart.properties(width=720, height=420)), marks)
+
+    def text(points: list[Row], **how: Any) -> Any:
+        chart = alt.Chart(alt.InlineData(values=points)).mark_text(**how)
+        return chart.encode(longitude="x:Q", latitude="y:Q", text="text:N", description="c:N")
+
+    upper = text(names, fontSize=11, dy=-8)
+    chart = alt.layer(shape, upper, text(values, fontSize=12, fontWeight="bold", dy=7))
+    if numbered:
+        numbers = [{"c": code, "x": sum(boxes[code][:2]) / 2, "y": sum(boxes[code][2:]) / 2,
+                    "text": f"{number}"} for code, number in numbered.items()]  # fmt: skip
+        chart += text(numbers, fontSize=11)
+    chart = chart.project(type="identity", reflectY=True)
+    size = {"width": BOUNDS[0], "height": BOUNDS[1]}
+    return Map(_drawn(_plain(chart.properties(**size)), marks), is_tiles=False, numbered=numbered)
+
+
+def _labels(
+    boxes: dict[str, tuple[float, float, float, float]], marks: dict[str, Mark]
+) -> tuple[list[Row], list[Row], dict[str, int]]:
+    """Names and values that find room in their shapes' boxes; the other regions get numbers."""
+    lefts, rights, lows, highs = zip(*boxes.values(), strict=True)
+    wide, tall = max(rights) - min(lefts), max(highs) - min(lows)
+    scale = min(BOUNDS[0] / (wide or 1), BOUNDS[1] / (tall or 1))
+    names: list[Row] = []
+    values: list[Row] = []
+    numbered: dict[str, int] = {}
+    for code, (left, right, low, high) in sorted(boxes.items()):
+        mark = marks[code]
+        letters = max(len(mark.name), len(mark.value))
+        if letters * LETTER > (right - left) * scale or (high - low) * scale < 2.5 * ROW:
+            numbered[code] = len(numbered) + 1
+            continue
+        at = {"c": code, "x": (left + right) / 2, "y": (low + high) / 2}
+        names.append({**at, "text": mark.name})
+        values.append({**at, "text": mark.value})
+    return names, values, numbered
 
 
 def _unpacked(topology: Any) -> list[dict[str, Any]]:
@@ -246,13 +283,13 @@ def _unpacked(topology: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _middle(coordinates: Any) -> tuple[float, float]:
-    """The middle of the box around a shape."""
+def _box(coordinates: Any) -> tuple[float, float, float, float]:
+    """The least and greatest x, and the least and greatest y of a shape."""
     if isinstance(coordinates[0], int | float):
         raise TypeError("no polygon")
     points = list(_points(coordinates))
     xs, ys = [x for x, _ in points], [y for _, y in points]
-    return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+    return min(xs), max(xs), min(ys), max(ys)
 
 
 def _points(part: Any) -> Iterable[tuple[float, float]]:

@@ -87,13 +87,15 @@ function tell() {
 // The map shows the figures of the ranking in the table, and their class.
 function paint() {
   const shown = new Map(rows().map((row) => [row.dataset.r, row]));
-  for (const shape of all(".map [data-r]")) {
+  for (const shape of all(".map [data-r], .numbered li")) {
     const row = shown.get(shape.dataset.r), kind = row ? row.classList[0] : "bn";
     const isOut = !row || row.classList.contains("out"), growth = row ? row.cells[RATE].textContent : "–";
-    if (shape.tagName !== "text") shape.setAttribute("class", isOut ? `${kind} out` : kind);
+    const told = isOut && growth !== "–" ? `(${growth})` : growth;
+    if (shape.tagName === "LI") shape.lastChild.textContent = told;
+    else if (shape.tagName !== "text") shape.setAttribute("class", isOut ? `${kind} out` : kind);
     else {
       if (shape.getAttribute("font-weight") === "bold") {
-        shape.textContent = isOut && growth !== "–" ? `(${growth})` : growth;
+        shape.textContent = told;
         shape.removeAttribute("textLength");
         if (shape.textContent.length > 12) { // wider than its tile; so in charts.py
           shape.setAttribute("textLength", 98);
