@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -283,6 +284,7 @@ def test_filters(visit: Callable[..., Page], internal: Path) -> None:
     tab.select_option("[name=basis]", "issuer")
     tab.select_option("[name=baseline]", "prev_year")
     assert [name.partition(" ")[0] for name in column(tab, 3)] == ["Kota"] * 9
+    assert "peringkat utama" in tab.inner_text("section[aria-labelledby=regions] > .note")
     (caption,) = shown(tab, "#caption")
     assert "tahun sebelumnya, menurut penerbit SKA; liga kota" in caption
     assert re.fullmatch(r"9 baris, \d diperingkat\.", tab.inner_text("#found"))
@@ -837,6 +839,63 @@ def test_the_classes_of_the_map(growth: float | None, colour: str) -> None:
 def test_a_sparkline_has_gaps_where_values_are_hidden() -> None:
     assert charts.sparkline([1, None]) == ""
     assert charts.sparkline([90, 100, None, 95, 100]) == "M0,19.0L24,1.0M72,10.0L96,1.0"
+
+
+def test_rules_are_sentences_with_their_values(visit: Callable[..., Page], internal: Path) -> None:
+    tab = visit(internal)
+    rules = seeds.rows("rule")
+    for first in ("0,1 % dari nilai pembanding seluruhnya.", "0.1 % of the whole's base."):
+        told = shown(tab, ".rules li")
+        assert len(told) == len(rules) > 10 and first in told[0]
+        assert all(one.endswith(".") and "{" not in one and ": " not in one for one in told)
+        for rule in rules:
+            if rule["unit"] != "0 or 1":
+                value = f"{float(rule['value']):,g}"
+                value = value if tab.get_attribute("html", "lang") == "en" else swapped(value)
+                assert any(re.search(rf"\b{re.escape(value)}\b", one) for one in told), rule
+        tab.click("#language")
+
+
+def swapped(number: str) -> str:
+    return number.translate({ord("."): ",", ord(","): "."})
+
+
+def test_other_rules_stand_in_order(visit: Callable[..., Page], internal: Path) -> None:
+    tab = visit(internal)
+    told = shown(tab, "[aria-labelledby^=sensitivity] tbody th")
+    shares = [float(found[1].replace(",", ".")) for one in told
+              if (found := re.search(r"([\d,]+) %", one))]  # fmt: skip
+    assert told[0] == "tanpa aturan" and shares == sorted(shares) and len(shares) > 3
+    assert told[-2:] == ["tanpa nilai yang bertanda", "dengan nilai karantina yang terbaca"]
+
+
+def test_what_could_not_be_placed_has_a_name_in_each_language(
+    visit: Callable[..., Page], internal: Path
+) -> None:
+    tab = visit(internal)
+    for name in ("Jawa Barat: tak teralokasi", "Jawa Barat: unallocated"):
+        assert name in column(tab, 3)
+        assert name in tab.locator("[name=region] option").all_text_contents()
+        assert "/ unallocated" not in tab.inner_text("body")
+        tab.click("#language")
+
+
+def test_three_files_come_before_all_others(visit: Callable[..., Page], internal: Path) -> None:
+    tab = visit(internal)
+    hrefs = tab.locator(".choices a").evaluate_all(
+        "all => all.map(one => one.getAttribute('href'))"
+    )
+    assert hrefs == ["ranking.xlsx", "csv/growth_ranking.id.csv", "ekspor.duckdb"]
+    assert all((internal.parent / name).exists() for name in hrefs)
+    assert len(shown(tab, ".choices p")) == 3 and shown(tab, ".links a") == []
+    tab.get_by_text("Semua berkas").click()
+    assert len(shown(tab, "section[aria-labelledby=files] .links a")) > 40
+
+
+def test_moments_are_those_of_clocks_in_the_country() -> None:
+    at = datetime(2026, 12, 31, 18, 5)
+    assert texts.moment(at) == texts.Text("1 Januari 2027 01.05 WIB", "1 January 2027 01:05 +0700")
+    assert texts.month("2024-05") == texts.Text("Mei 2024", "May 2024")
 
 
 def test_numbers_in_both_languages() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import jinja2
 
-from pipeline import duck, explain, seeds, store
+from pipeline import duck, explain, releases, seeds, store
 from pipeline.page import charts
 from pipeline.page.facts import BASELINES, BASES, KEY, KINDS, LEAGUES, Facts
 from pipeline.page.texts import (
@@ -21,8 +21,9 @@ from pipeline.page.texts import (
     HIDDEN,
     LANGUAGES,
     Text,
-    day,
+    moment,
     month,
+    named,
     number,
     same,
     signed,
@@ -31,9 +32,25 @@ from pipeline.page.texts import (
 )
 from pipeline.rankings import Row
 from pipeline.settings import settings
-from pipeline.words import UNITS, WORDS
+from pipeline.words import WORDS, measured
 
 INDEX = "index.html"
+# What most readers look for among the files, by its language where it has one.
+COMMON = {
+    "ranking.xlsx": Text(
+        "Untuk Excel: peringkat terbaru, selembar per dasar, siap disaring.",
+        "For Excel: the newest rankings, a sheet per basis, ready to filter.",
+    ),
+    "csv/growth_ranking.id.csv": Text(
+        "CSV dengan titik koma dan koma desimal: semua peringkat dari semua periode.",
+        "CSV with semicolons and decimal commas, as Indonesian Excel reads it: every ranking of "
+        "every period. With commas and points: csv/growth_ranking.csv.",
+    ),
+    releases.DATABASE: Text(
+        "Untuk alat BI, Python, atau R: semua tabel dalam satu berkas DuckDB.",
+        "For BI tools, Python or R: all tables in one DuckDB file.",
+    ),
+}
 PARTS = ("kota", "kabupaten")  # leagues whose rows are rows of `all`
 OWN = ("rank", "moved", "usd_rank")  # what is another in them
 MOST_REGIONS = 60  # a scope with more gets a page for each province
@@ -128,13 +145,17 @@ def _page(
         changes=facts.changes,
         moved=moved,
         quality=facts.quality,
-        rules=facts.rules,
+        rules={one["rule_name"]: one for one in facts.rules},
         beside=beside,
+        common=[
+            {**one, "about": about} for name, about in COMMON.items()
+            for one in beside if one["name"] == name
+        ],
         bins=charts.BINS,
         words=WORDS,
         hidden=HIDDEN,
         dash=DASH,
-        units=UNITS["id"],
+        measured=measured,
         style=style,
         script=script,
         policy=policy(style, script),
@@ -209,7 +230,7 @@ def _cells(row: Row) -> Row:
     return {
         "code": row["region_code"],
         "class": charts.growth_class(row),
-        "name": row["region_name"],
+        "name": named(row["region_name"]),
         "status": row["growth_status"],
         "is_ranked": row["is_ranked"],
         "is_hidden": row["suppression"] != "none",
@@ -262,7 +283,7 @@ def _bumps(facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | 
             found.append({
                 **dict(zip(("basis", "baseline", "league"), key, strict=True)),
                 "svg": charts.bump(rows) if _has_lines(rows) else None,
-                "steps": [month(date.fromisoformat(f"{step}-01")) for step in by_step],
+                "steps": [month(step) for step in by_step],
                 "lines": _lines(rows, by_step),
             })  # fmt: skip
     return found
@@ -321,7 +342,7 @@ def _then_and_now(row: Row) -> Row:
     ):  # fmt: skip
         now, then = how(row["growth_pct_rank" if name == "rank" else name]), how(row[was])
         found[name] = now if now == then else Text(f"{then.id} → {now.id}", f"{then.en} → {now.en}")
-    return {"region_name": row["region_name"], **found}
+    return {"name": named(row["region_name"]), **found}
 
 
 def _marks(facts: Facts, codes: list[str]) -> dict[str, charts.Mark]:
@@ -442,7 +463,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Callable[..., Any]] = {
-        "usd": usd, "number": number, "signed": signed, "day": day, "month": month, "size": size,
+        "usd": usd, "number": number, "signed": signed, "month": month, "moment": moment,
+        "named": named, "size": size,
     }  # fmt: skip
     environment.filters |= filters
     return environment

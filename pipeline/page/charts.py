@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -338,7 +337,7 @@ def _drawn(spec: dict[str, Any], marks: dict[str, Mark] | None = None) -> Markup
         if code and not one.tag.endswith("}g"):  # of a group it describes an axis
             one.set("data-r", code)
         if re.fullmatch(r"\d{4}-\d\d", one.text or ""):
-            step = month(date.fromisoformat(f"{one.text}-01"))
+            step = month(one.text or "")
             one.text = step.id
             if step.en != step.id:
                 one.set("data-e", step.en)

@@ -94,7 +94,8 @@ SENSITIVITY = f"""
     JOIN ({NEWEST}) USING (basis, period_kind, period_end)
     WHERE s.scope_code = $scope AND s.league = 'all' AND s.period_kind = 'ytd'
         AND s.baseline IN ('years_3', 'prev_year')
-    ORDER BY basis, baseline DESC, eligibility_rule <> 'none', base_share_pct, eligibility_rule
+    ORDER BY basis, baseline DESC, eligibility_rule <> 'none',
+        eligibility_rule NOT LIKE 'with b = %', base_share_pct, eligibility_rule DESC
 """
 CHANGED = f"""
     SELECT basis, region_code, region_name, change_cause, delivery_id,

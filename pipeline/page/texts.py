@@ -7,8 +7,10 @@ from functools import cache
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 from babel.numbers import NumberPattern, parse_pattern
+
+from pipeline import seeds
 
 LOCALES = {"id": Locale.parse("id_ID"), "en": Locale.parse("en_US")}
 LANGUAGES = ("id", "en")
@@ -59,12 +61,27 @@ def usd(value: Decimal | None, absent: Text = DASH) -> Text:
     return absent if value is None else _formatted(value, "#,##0")
 
 
-def day(value: date) -> Text:
-    return Text(*(format_date(value, "d MMMM y", LOCALES[name]) for name in LANGUAGES))
-
-
-def month(value: date | datetime) -> Text:
+def month(value: date | datetime | str) -> Text:
+    """A month by its name; `value` is a day of it, or as "2024-09"."""
+    if isinstance(value, str):
+        value = date.fromisoformat(f"{value}-01")
     return Text(*(format_date(value, "MMM y", LOCALES[name]) for name in LANGUAGES))
+
+
+def moment(value: datetime) -> Text:
+    """A moment (UTC) as clocks in the country show it."""
+    zone = seeds.time_zone()
+    patterns = ("d MMMM y HH.mm z", "d MMMM y HH:mm z")
+    return Text(*(
+        format_datetime(value, pattern, zone, LOCALES[name])
+        for name, pattern in zip(LANGUAGES, patterns, strict=True)
+    ))  # fmt: skip
+
+
+def named(name: str) -> Text:
+    """A region's name; only what could not be placed has one in each language."""
+    own = name.removesuffix(" / unallocated")
+    return Text(own, own.replace("tak teralokasi", "unallocated") if own != name else own)
 
 
 def size(value: int) -> Text:
