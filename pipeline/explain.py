@@ -41,9 +41,11 @@ class _Page:
         code: str,
         language: str,
         rows: list[Row] | None = None,
+        told: dict[str, list[Row]] | None = None,
     ) -> None:
         self.con, self.code = con, code
-        self.told: dict[str, list[Row]] = {}  # what was read, for the other language
+        # What was read, for the other language and, where it isn't the region's, for the others.
+        self.told = {} if told is None else told
         self.speak(language)
         rows = rows or rankings.answer(con, question)
         found = [row for row in rows if row["region_code"] == code]
@@ -52,8 +54,8 @@ class _Page:
         self.row, self.rows = found[0], rows
         names = ("basis", "scope_code", "league", "period_kind", "period_end", "baseline")
         self.key = {name: self.row[name] for name in names}
-        tables = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        self.tables = {name for (name,) in tables}
+        tables = self.once("SELECT table_name FROM duckdb_tables()")
+        self.tables = {row["table_name"] for row in tables}
 
     def speak(self, language: str) -> None:
         self.language, self.words = language, WORDS[language]
@@ -65,7 +67,10 @@ class _Page:
             return []
         facts = self.key | more
         used = {name: value for name, value in facts.items() if f"${name}" in where}
-        query = f"SELECT {columns} FROM mart.{table} WHERE {where}"
+        return self.once(f"SELECT {columns} FROM mart.{table} WHERE {where}", used)
+
+    def once(self, query: str, used: dict[str, Any] | None = None) -> list[Row]:
+        """The rows of a query, asked once."""
         asked = f"{query} {used}"
         if asked not in self.told:
             self.told[asked] = duck.rows(self.con, query, used)
@@ -122,9 +127,13 @@ def in_both(
     question: Question,
     rows: list[Row],
     previous: Path | None = None,
+    told: dict[str, list[Row]] | None = None,
 ) -> dict[str, str]:
-    """The same by language, in whole US$, all read once; `rows` is what the question asks for."""
-    page, texts = _Page(con, question, region_code, "id", rows), {}
+    """The same by language, in whole US$; `rows` is what the question asks for.
+
+    All is read once and put into `told`: the next region is given it.
+    """
+    page, texts = _Page(con, question, region_code, "id", rows, told), {}
     page.money = "#,##0"
     for language in WORDS:
         page.speak(language)
@@ -375,7 +384,7 @@ def _changed(page: _Page, previous: Path | None) -> list[str]:
 
 def _caveats(page: _Page) -> list[str]:
     row = page.row
-    (release,) = duck.rows(page.con, "FROM meta.release")
+    (release,) = page.once("FROM meta.release")
     lines = [page.words[f"maturity_{row['maturity']}"], page.words["attribution"]]
     if not row["is_complete"]:
         lines.append(page.words["incomplete"])

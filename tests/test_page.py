@@ -719,6 +719,30 @@ def test_many_regions_get_a_page_for_each_province(
     assert 'href="index.html"' in own and 'data-r="3171"' not in own and 'data-r="3276"' in own
 
 
+class Counted:
+    """A connection that counts what it is asked."""
+
+    def __init__(self, con: duck.Connection) -> None:
+        self.con, self.asked = con, 0
+
+    def execute(self, *given: Any) -> Any:
+        self.asked += 1
+        return self.con.execute(*given)
+
+
+def test_what_a_page_costs_does_not_grow(night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: questions to the file, and drawings through Vega (0.1 s each)."""
+    drawn: list[Any] = []
+    honest = charts._drawn
+    monkeypatch.setattr(charts, "_drawn", lambda *given: drawn.append(1) or honest(*given))
+    file = night / "data/internal/current" / releases.DATABASE
+    with duck.connect(file, read_only=True) as con:
+        counted = Counted(con)
+        page.render(counted, [])  # type: ignore[arg-type]
+    assert 27 < counted.asked < 20 + 9 * 27, "nine a region, and what is the same for all, once"
+    assert len(drawn) == 12 + 1
+
+
 def test_a_scope_without_rankings_has_a_page(night: Path, tmp_path: Path) -> None:
     file = altered(night, tmp_path / "none", "DELETE FROM mart.growth_ranking")
     html = rendered(file)["index.html"]

@@ -79,6 +79,11 @@ def render(
     shared: dict[str, Any] = {"facts": facts, "beside": beside, "previous": previous}
     moved = facts.moved(previous)
     shared["moved"] = moved if moved is None else [_then_and_now(row) for row in moved]
+    shared["headline"] = {
+        language: explain.headline(con, facts.question(), language)
+        if facts.headline else {"what": WORDS[language]["headline_none"]}
+        for language in LANGUAGES
+    }  # fmt: skip
     codes = facts.codes()
     if len(codes) <= MOST_REGIONS:
         return {INDEX: _page(codes, **shared)}
@@ -112,17 +117,12 @@ def _page(
     beside: list[Row],
     previous: Path | None,
     moved: list[Row] | None,
+    headline: dict[str, dict[str, str]],
     links: list[Row] | None = None,
     province: str | None = None,
 ) -> str:
     """One page: of a whole scope, of its index (`links`), or of one province."""
     tables = _tables(facts, set(codes), links, province)
-    con = facts.con
-    headline = {
-        language: explain.headline(con, facts.question(), language)
-        if facts.headline else {"what": WORDS[language]["headline_none"]}
-        for language in LANGUAGES
-    }  # fmt: skip
     place, marks = province or facts.scope, _marks(facts, codes)
     style, script = source("style.css"), source("script.js")
     return template("index.html.j2").render(
@@ -396,6 +396,7 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
                     cells = {**_cells(row), **names}
                     totals.setdefault(row["region_code"], []).append(cells)
     question = facts.question()
+    told: dict[str, list[Row]] = {}
     own = (facts.headline["basis"], facts.headline["baseline"])
     answer = facts.headline["rows"]
     return [
@@ -406,7 +407,7 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
             "text": {
                 language: text.split("\n\n")
                 for language, text in explain.in_both(
-                    facts.con, row["region_code"], question, answer, previous
+                    facts.con, row["region_code"], question, answer, previous, told
                 ).items()
             },
             "bases": totals.get(row["region_code"], []),

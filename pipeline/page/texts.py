@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from babel import Locale
@@ -39,6 +39,7 @@ def same(text: str) -> Text:
     return Text(text, text)
 
 
+@lru_cache(100_000)  # most figures stand in several places
 def _formatted(value: float | Decimal, pattern: str) -> Text:
     return Text(*(_pattern(pattern).apply(value, LOCALES[name]) for name in LANGUAGES))
 
