@@ -10,14 +10,9 @@ WORDS = texts("words")
 # Units of seeds/rule.csv that are not the same in every language.
 UNITS: dict[str, dict[str, str]] = {
     "en": {},
-    "id": {
-        "exporters": "eksportir",
-        "US$ per 12 months": "US$ per 12 bulan",
-        "months": "bulan",
-        "draws": "undian",
-        "0 or 1": "0 atau 1",
-    },
-}
+    "id": {"exporters": "eksportir", "US$ per 12 months": "US$ per 12 bulan", "months": "bulan",
+           "draws": "undian", "0 or 1": "0 atau 1"},
+}  # fmt: skip
 
 
 def measured(value: float | Decimal, unit: str, language: str) -> str:

@@ -2,55 +2,25 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from pipeline import duck, explain, releases, seeds, store
-from pipeline.page import charts
+from pipeline import duck, explain, seeds, store
+from pipeline.page import charts, texts
 from pipeline.page.facts import BASELINES, BASES, KEY, KINDS, LEAGUES, Facts
-from pipeline.page.texts import (
-    DASH,
-    HIDDEN,
-    LANGUAGES,
-    Text,
-    moment,
-    month,
-    named,
-    number,
-    same,
-    signed,
-    size,
-    usd,
-)
+from pipeline.page.texts import DASH, LANGUAGES, Text, month, named, number, same, signed, usd
 from pipeline.rankings import Row
 from pipeline.settings import settings
 from pipeline.words import WORDS, measured
 
 INDEX = "index.html"
-# What most readers look for among the files, by its language where it has one.
-COMMON = {
-    "ranking.xlsx": Text(
-        "Untuk Excel: peringkat terbaru, selembar per dasar, siap disaring.",
-        "For Excel: the newest rankings, a sheet per basis, ready to filter.",
-    ),
-    "csv/growth_ranking.id.csv": Text(
-        "CSV dengan titik koma dan koma desimal: semua peringkat dari semua periode.",
-        "CSV with semicolons and decimal commas, as Indonesian Excel reads it: every ranking of "
-        "every period. With commas and points: csv/growth_ranking.csv.",
-    ),
-    releases.DATABASE: Text(
-        "Untuk alat BI, Python, atau R: semua tabel dalam satu berkas DuckDB.",
-        "For BI tools, Python or R: all tables in one DuckDB file.",
-    ),
-}
 PARTS = ("kota", "kabupaten")  # leagues whose rows are rows of `all`
 OWN = ("rank", "moved", "usd_rank")  # what is another in them
 MOST_REGIONS = 60  # a scope with more gets a page for each province
@@ -77,8 +47,7 @@ def render(
     """
     facts = Facts(con, scope or seeds.default_scope())
     shared: dict[str, Any] = {"facts": facts, "beside": beside, "previous": previous}
-    moved = facts.moved(previous)
-    shared["moved"] = moved if moved is None else [_then_and_now(row) for row in moved]
+    shared["moved"] = facts.moved(previous)
     shared["headline"] = {
         language: explain.headline(con, facts.question(), language)
         if facts.headline else {"what": WORDS[language]["headline_none"]}
@@ -126,8 +95,7 @@ def _page(
     place, marks = province or facts.scope, _marks(facts, codes)
     style, script = source("style.css"), source("script.js")
     return template("index.html.j2").render(
-        release=facts.release,
-        is_public=facts.is_public,
+        facts=facts,
         place=facts.name(place),
         province=province,
         links=links or [],
@@ -142,20 +110,9 @@ def _page(
         regions=_regions(facts, codes, previous),
         scope_drivers=_by_ranking(d for d in _drivers(facts, []) if not province),
         sensitivity=_by_ranking(facts.sensitivity),
-        changes=facts.changes,
         moved=moved,
-        quality=facts.quality,
         rules={one["rule_name"]: one for one in facts.rules},
         beside=beside,
-        common=[
-            {**one, "about": about} for name, about in COMMON.items()
-            for one in beside if one["name"] == name
-        ],
-        bins=charts.BINS,
-        words=WORDS,
-        hidden=HIDDEN,
-        dash=DASH,
-        measured=measured,
         style=style,
         script=script,
         policy=policy(style, script),
@@ -280,11 +237,14 @@ def _bumps(facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | 
         rows = _places(rows)
         if any(row["place"] for row in rows):
             by_step = sorted({row["step"] for row in rows})
+            lines = _lines(rows, by_step)
+            # In a public release ranks may be shown at no two steps in a row: nothing to draw.
+            pairs = (pair for line in lines for pair in pairwise(line["places"]))
             found.append({
                 **dict(zip(("basis", "baseline", "league"), key, strict=True)),
-                "svg": charts.bump(rows) if _has_lines(rows) else None,
+                "svg": charts.bump(rows) if any("–" not in pair for pair in pairs) else None,
                 "steps": [month(step) for step in by_step],
-                "lines": _lines(rows, by_step),
+                "lines": lines,
             })  # fmt: skip
     return found
 
@@ -309,16 +269,6 @@ def _places(rows: list[Row]) -> list[Row]:
     ]
 
 
-def _has_lines(rows: list[Row]) -> bool:
-    """Whether any region has a place at two consecutive steps; in a public release none may."""
-    before: dict[str, int | None] = {}
-    for row in sorted(rows, key=itemgetter("step")):
-        if row["place"] and before.get(row["region_code"]):
-            return True
-        before[row["region_code"]] = row["place"]
-    return False
-
-
 def _lines(rows: list[Row], steps: list[str]) -> list[Row]:
     """The table behind a chart: regions by their last place, with the place at each step."""
     places: dict[tuple[str, str], dict[str, int | None]] = {}
@@ -331,18 +281,6 @@ def _lines(rows: list[Row], steps: list[str]) -> list[Row]:
         for (code, name), line in ordered
         if any(line.values())
     ]
-
-
-def _then_and_now(row: Row) -> Row:
-    """A row of `moved` as cells, "2 → 1"; what has not changed stands once."""
-    found = {}
-    for name, was, how in (
-        ("rank", "rank_was", lambda value: number(value, 0)), ("fob_usd", "fob_was", usd),
-        ("base_fob_usd", "base_was", usd), ("growth_pct", "pct_was", signed),
-    ):  # fmt: skip
-        now, then = how(row["growth_pct_rank" if name == "rank" else name]), how(row[was])
-        found[name] = now if now == then else Text(f"{then.id} → {now.id}", f"{then.en} → {now.en}")
-    return {"name": named(row["region_name"]), **found}
 
 
 def _marks(facts: Facts, codes: list[str]) -> dict[str, charts.Mark]:
@@ -463,9 +401,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Callable[..., Any]] = {
-        "usd": usd, "number": number, "signed": signed, "month": month, "moment": moment,
-        "named": named, "size": size,
-    }  # fmt: skip
-    environment.filters |= filters
+    filters = ("usd", "number", "signed", "month", "moment", "named", "size")
+    environment.filters |= {name: getattr(texts, name) for name in filters}
+    constants = {"words": WORDS, "hidden": texts.HIDDEN, "dash": DASH, "bins": charts.BINS}
+    environment.globals |= {**constants, "measured": measured}
     return environment

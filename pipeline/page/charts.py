@@ -221,13 +221,11 @@ def boundaries(file: Path, marks: dict[str, Mark]) -> Map | None:
         chart = alt.Chart(alt.InlineData(values=points)).mark_text(**how)
         return chart.encode(longitude="x:Q", latitude="y:Q", text="text:N", description="c:N")
 
-    upper = text(names, fontSize=11, dy=-8)
-    chart = alt.layer(shape, upper, text(values, fontSize=12, fontWeight="bold", dy=7))
-    if numbered:
-        numbers = [{"c": code, "x": sum(boxes[code][:2]) / 2, "y": sum(boxes[code][2:]) / 2,
-                    "text": f"{number}"} for code, number in numbered.items()]  # fmt: skip
-        chart += text(numbers, fontSize=11)
-    chart = chart.project(type="identity", reflectY=True)
+    upper, lower = (
+        text(names, fontSize=11, dy=-8),
+        text(values, fontSize=12, fontWeight="bold", dy=7),
+    )
+    chart = alt.layer(shape, upper, lower).project(type="identity", reflectY=True)
     size = {"width": BOUNDS[0], "height": BOUNDS[1]}
     return Map(_drawn(_plain(chart.properties(**size)), marks), is_tiles=False, numbered=numbered)
 
@@ -239,18 +237,17 @@ def _labels(
     lefts, rights, lows, highs = zip(*boxes.values(), strict=True)
     wide, tall = max(rights) - min(lefts), max(highs) - min(lows)
     scale = min(BOUNDS[0] / (wide or 1), BOUNDS[1] / (tall or 1))
-    names: list[Row] = []
-    values: list[Row] = []
+    names, values = [], []
     numbered: dict[str, int] = {}
     for code, (left, right, low, high) in sorted(boxes.items()):
-        mark = marks[code]
+        mark, at = marks[code], {"c": code, "x": (left + right) / 2, "y": (low + high) / 2}
         letters = max(len(mark.name), len(mark.value))
         if letters * LETTER > (right - left) * scale or (high - low) * scale < 2.5 * ROW:
             numbered[code] = len(numbered) + 1
-            continue
-        at = {"c": code, "x": (left + right) / 2, "y": (low + high) / 2}
-        names.append({**at, "text": mark.name})
-        values.append({**at, "text": mark.value})
+            names.append({**at, "text": str(numbered[code])})
+        else:
+            names.append({**at, "text": mark.name})
+            values.append({**at, "text": mark.value})
     return names, values, numbered
 
 
@@ -328,11 +325,8 @@ def _drawn(spec: dict[str, Any], marks: dict[str, Mark] | None = None) -> Markup
             else:
                 parent[at] = _unwrapped(child)
     for one in root.iter():
-        for name in NOISE:
-            one.attrib.pop(name, None)
-        for name, default in DEFAULTS.items():
-            if one.get(name) == default:
-                del one.attrib[name]
+        for name in [n for n, v in one.items() if n in NOISE or DEFAULTS.get(n) == v]:
+            del one.attrib[name]
         code = one.attrib.pop("aria-label", None)
         if code and not one.tag.endswith("}g"):  # of a group it describes an axis
             one.set("data-r", code)

@@ -71,12 +71,8 @@ def month(value: date | datetime | str) -> Text:
 
 def moment(value: datetime) -> Text:
     """A moment (UTC) as clocks in the country show it."""
-    zone = seeds.time_zone()
-    patterns = ("d MMMM y HH.mm z", "d MMMM y HH:mm z")
-    return Text(*(
-        format_datetime(value, pattern, zone, LOCALES[name])
-        for name, pattern in zip(LANGUAGES, patterns, strict=True)
-    ))  # fmt: skip
+    both = zip(("d MMMM y HH.mm z", "d MMMM y HH:mm z"), LOCALES.values(), strict=True)
+    return Text(*(format_datetime(value, how, seeds.time_zone(), local) for how, local in both))
 
 
 def named(name: str) -> Text:
