@@ -5,19 +5,17 @@ Every number stands in the release of the audience asked for; where it says noth
 
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
-from pipeline import duck, rankings, seeds
+from pipeline import duck, rankings
 from pipeline.messages import Problem
 from pipeline.periods import Month, months_to_base
 from pipeline.rankings import Question, Row
-from pipeline.words import UNITS, WORDS
+from pipeline.words import UNITS, WORDS, item_name
 
 KEY = "basis = $basis AND period_kind = $period_kind AND period_end = $period_end"
 RANKING = f"{KEY} AND scope_code = $scope_code AND league = $league AND baseline = $baseline"
@@ -145,45 +143,6 @@ def _text(page: _Page, previous: Path | None) -> str:
     parts = [_place(page), _rule(page), _certainty(page), _origin(page), _first(page)]
     parts += [_bases(page), _change(page, previous), _caveats(page)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
-
-
-def headline(con: duck.Connection, question: Question, language: str = "id") -> dict[str, str]:
-    """Who is first, by how much, in what ranking, by which rule, and how sure: `who`, `pct`,
-    `what`, `rule`, `sure`, each a phrase or a sentence; `what` alone where nobody is ranked.
-
-    Raises Problem `no_ranking`.
-    """
-    rows = rankings.answer(con, question)
-    first = [row for row in rows if row["growth_pct_rank"] == 1]
-    if not first:
-        return {"what": WORDS[language]["headline_none"]}
-    page = _Page(con, question, first[0]["region_code"], language)
-    row, rules = first[0], {one["rule_name"]: one["rule_value"] for one in rankings.rules(con)}
-    sure = page.words["headline_unsure"]
-    if row["share_first"] is not None:
-        count = sum(bool(one["may_be_first"]) for one in rows)
-        share = page.number(row["share_first"], "#,##0.0")
-        sure = page.say(
-            "headline_sure" if count > 1 else "headline_alone", count=count, share=share
-        )
-    return {
-        "who": " / ".join(one["region_name"] for one in first),
-        "pct": page.pct(row["growth_pct"]),
-        "what": page.say(
-            "headline",
-            of=sum(bool(one["is_ranked"]) for one in rows),
-            period=page.period(),
-            baseline=page.words[row["baseline"]],
-            basis=page.words[row["basis"]],
-        ),
-        "rule": page.say(
-            "headline_rule",
-            share=page.number(rules["eligibility_base_share_pct"], "#,##0.##"),
-            floor=page.number(rules["eligibility_floor_usd"]),
-            exporters=page.number(rules["eligibility_min_exporters"]),
-        ),
-        "sure": sure,
-    }
 
 
 def _place(page: _Page) -> list[str]:
@@ -400,23 +359,3 @@ def _caveats(page: _Page) -> list[str]:
         lines.append(page.words["synthetic"])
     lines.append(page.say("source", release=release["release_id"]))
     return [page.words["caveats"], *(f"  {line}" for line in lines)]
-
-
-def item_name(dimension: str, code: str, language: str) -> str:
-    """A chapter, destination or form in words."""
-    if code in ("others", "unknown"):
-        return WORDS[language][f"item_{code}"]
-    if dimension == "destination":
-        return str(Locale(language).territories.get(code, code))
-    if dimension == "hs_chapter":
-        return f"{code} {_chapters().get((code, language), '')}".strip()
-    return code
-
-
-@cache
-def _chapters() -> dict[tuple[str, str], str]:
-    return {
-        (row["hs_chapter"], language): row[f"name_{language}"]
-        for row in seeds.rows("hs_chapter")
-        for language in ("en", "id")
-    }

@@ -1,9 +1,12 @@
 """What `explain` says, in Indonesian and English; both have the same keys."""
 
 from decimal import Decimal
+from functools import cache
 
+from babel import Locale
 from babel.numbers import format_decimal
 
+from pipeline import seeds
 from pipeline.messages import texts
 
 WORDS = texts("words")
@@ -19,3 +22,23 @@ def measured(value: float | Decimal, unit: str, language: str) -> str:
     """A rule's value with its unit: "100.000 US$ per 12 bulan"."""
     number = format_decimal(value, "#,##0.##", locale={"en": "en_US", "id": "id_ID"}[language])
     return f"{number} {UNITS[language].get(unit, unit)}"
+
+
+def item_name(dimension: str, code: str, language: str) -> str:
+    """A chapter, destination or form in words."""
+    if code in ("others", "unknown"):
+        return WORDS[language][f"item_{code}"]
+    if dimension == "destination":
+        return str(Locale(language).territories.get(code, code))
+    if dimension == "hs_chapter":
+        return f"{code} {_chapters().get((code, language), '')}".strip()
+    return code
+
+
+@cache
+def _chapters() -> dict[tuple[str, str], str]:
+    return {
+        (row["hs_chapter"], language): row[f"name_{language}"]
+        for row in seeds.rows("hs_chapter")
+        for language in ("en", "id")
+    }

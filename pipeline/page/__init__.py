@@ -15,10 +15,11 @@ import jinja2
 from pipeline import duck, explain, seeds, store
 from pipeline.page import charts, texts
 from pipeline.page.facts import BASELINES, BASES, KEY, KINDS, LEAGUES, Facts
+from pipeline.page.headline import headline
 from pipeline.page.texts import DASH, LANGUAGES, Text, month, named, number, same, signed, usd
 from pipeline.rankings import Row
 from pipeline.settings import settings
-from pipeline.words import WORDS, measured
+from pipeline.words import WORDS, item_name, measured
 
 INDEX = "index.html"
 PARTS = ("kota", "kabupaten")  # leagues whose rows are rows of `all`
@@ -48,11 +49,7 @@ def render(
     facts = Facts(con, scope or seeds.default_scope())
     shared: dict[str, Any] = {"facts": facts, "beside": beside, "previous": previous}
     shared["moved"] = facts.moved(previous)
-    shared["headline"] = {
-        language: explain.headline(con, facts.question(), language)
-        if facts.headline else {"what": WORDS[language]["headline_none"]}
-        for language in LANGUAGES
-    }  # fmt: skip
+    shared["first"] = headline(facts)
     codes = facts.codes()
     if len(codes) <= MOST_REGIONS:
         return {INDEX: _page(codes, **shared)}
@@ -86,7 +83,7 @@ def _page(
     beside: list[Row],
     previous: Path | None,
     moved: list[Row] | None,
-    headline: dict[str, dict[str, str]],
+    first: dict[str, dict[str, str]],
     links: list[Row] | None = None,
     province: str | None = None,
 ) -> str:
@@ -94,17 +91,18 @@ def _page(
     tables = _tables(facts, set(codes), links, province)
     place, marks = province or facts.scope, _marks(facts, codes)
     style, script = source("style.css"), source("script.js")
+    file, tiles = settings().boundaries, seeds.rows("tile_grid")
     return template("index.html.j2").render(
         facts=facts,
         place=facts.name(place),
         province=province,
         links=links or [],
-        headline=headline,
+        headline=first,
         tables=tables,
         choices=_choices(tables),
         sparks=_sparks(facts, codes),
         bumps=_bumps(facts, set(codes), tables, links),
-        map=_map(marks),
+        map=charts.boundaries(file, marks) if file else charts.tiles(tiles, marks),
         marks=marks,
         homes=_homes(facts, codes, links or []),
         regions=_regions(facts, codes, previous),
@@ -295,16 +293,10 @@ def _marks(facts: Facts, codes: list[str]) -> dict[str, charts.Mark]:
     }  # fmt: skip
 
 
-def _map(marks: dict[str, charts.Mark]) -> charts.Map | None:
-    if file := settings().boundaries:
-        return charts.boundaries(file, marks)
-    return charts.tiles(seeds.rows("tile_grid"), marks)
-
-
 def _drivers(facts: Facts, codes: list[str]) -> list[Row]:
     """Items with their names in both languages."""
     return [
-        {**row, "item": Text(*(explain.item_name(row["dimension"], row["item_code"], language)
+        {**row, "item": Text(*(item_name(row["dimension"], row["item_code"], language)
                                for language in LANGUAGES))}
         for row in facts.drivers(codes)
     ]  # fmt: skip

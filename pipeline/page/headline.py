@@ -1,0 +1,42 @@
+"""The page's first words: who is first, by how much, by which rule, and how sure that is."""
+
+from pipeline.page.facts import Facts
+from pipeline.page.texts import LANGUAGES, Text, number, signed
+from pipeline.words import WORDS, measured
+
+SHARE = "eligibility_base_share_pct"
+
+
+def headline(facts: Facts) -> dict[str, dict[str, str]]:
+    """By language `who`, `pct`, `what`, `rule`, `sure`; `what` alone where nobody is ranked."""
+    ranking = facts.headline or {"rows": []}
+    rows = ranking["rows"]
+    first = [row for row in rows if row["growth_pct_rank"] == 1]
+    if not first:
+        return {language: {"what": WORDS[language]["headline_none"]} for language in LANGUAGES}
+    row, rules = first[0], {one["rule_name"]: one["rule_value"] for one in facts.rules}
+    count = sum(bool(one["may_be_first"]) for one in rows)
+    sure = "unsure" if row["share_first"] is None else "sure" if count > 1 else "alone"
+    figures = {
+        "of": number(sum(bool(one["is_ranked"]) for one in rows), 0),
+        "share": Text(*(measured(rules[SHARE], "%", language) for language in LANGUAGES)),
+        "floor": number(rules["eligibility_floor_usd"], 0),
+        "exporters": number(rules["eligibility_min_exporters"], 0),
+        "draws": number(row["share_first"]),
+        "count": number(count, 0),
+    }
+    told = {}
+    for language in LANGUAGES:
+        words = WORDS[language]
+        facts_in_words = {name: getattr(value, language) for name, value in figures.items()} | {
+            "period": ranking[f"label_{language}"],
+            "baseline": words[ranking["baseline"]],
+            "basis": words[ranking["basis"]],
+        }
+        sentences = {"what": "headline", "rule": "headline_rule", "sure": f"headline_{sure}"}
+        told[language] = {
+            "who": " / ".join(one["region_name"] for one in first),
+            "pct": f"{getattr(signed(row['growth_pct']), language)} %",
+            **{name: words[key].format(**facts_in_words) for name, key in sentences.items()},
+        }
+    return told
