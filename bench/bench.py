@@ -1,134 +1,221 @@
-"""Measure in one run: what DuckDB alone needs to read and rank the same files, and what we need.
+"""Measure in one run what the pipeline costs beside DuckDB alone and beside what libraries suggest.
 
-`make bench`, or `python bench/bench.py --lines N --runs R`. Figures are medians over runs, floor
-and flow alternating; only the ratios can be compared between machines.
-`--only rows` measures the row suite instead, `--only ranks` the rank sets.
+`make bench`, or `ipska bench --lines N --history M --layout lean|full --json`. Everything is
+generated once, each stage is a process of its own, stages alternate; figures are medians. Only
+ratios can be compared between machines. `--only rows` measures the row suite, `--only ranks` the
+rank sets.
 """
 
 import argparse
+import json
 import os
-import resource
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import row_suite
-
-STAGES = ("floor", "extract", "validate", "build", "publish")
-FLOOR = """
-    CREATE OR REPLACE TABLE line AS
-    SELECT no_ska,
-        replace(replace(fob_dokumen, '.', ''), ',', '.')::DECIMAL(18, 2) AS fob_document,
-        replace(replace(fob_barang, '.', ''), ',', '.')::DECIMAL(18, 2) AS line_fob,
-        upper(kota_eksportir) AS place, status_pengajuan AS status, kode_hs AS hs_code,
-        make_date(
-            regexp_extract(tgl_terbit, '(\\d{4})', 1)::INTEGER,
-            list_position(
-                ['Januari', 'Februari', 'Maret', 'April', 'Mei', 'Juni', 'Juli', 'Agustus',
-                 'September', 'Oktober', 'November', 'Desember'],
-                regexp_extract(tgl_terbit, '([A-Z][a-z]+)', 1)
-            ),
-            regexp_extract(tgl_terbit, '^(\\d+)', 1)::INTEGER
-        ) AS issued_on
-    FROM read_csv(?, delim = ';', header = true, all_varchar = true, nullstr = ['', '-', 'N/A'],
-        union_by_name = true)
-    WHERE status_pengajuan = 'Diterbitkan';
+HERE = Path(__file__).parent
+FEED = """[eska]
+layout = "{layout}"
+url = "{{deliveries}}/{{office}}/*_{{office}}_{{period}}_*.csv"
+mode = "snapshot"
+offices = [{offices}]
+first_month = "2021-01"
 """
-RANKING = """
-    SELECT place, sum(line_fob) FILTER (year(issued_on) = 2024)
-        / nullif(sum(line_fob) FILTER (year(issued_on) = 2021), 0) AS growth
-    FROM line WHERE month(issued_on) <= 9 GROUP BY place ORDER BY growth DESC NULLS LAST
-"""
+OFFICES = ["JBR", "BGR", "BDG", "CRB", "SBG", "PWK", "BKS", "KBK", "KRW", "KBD", "DPK", "KBG"]
+SLICE = ("KRW", "2024-09")
+SLICE_LINES, REFERENCE_LINES = 300_000, 2_000_000
+MADE = ("accepted", "quarantine", "verdicts", "builds", "work", "internal", "public", "ledger")
+Figures = dict[str, Any]
 
 
-def timed(work: Callable[..., Any], *given: Any, **options: Any) -> tuple[float, Any]:
-    """Wall seconds, and what the work gave."""
-    start = time.perf_counter()
-    result = work(*given, **options)
-    return time.perf_counter() - start, result
+class Bench:
+    """A folder with samples and data roots, and what was measured in it."""
+
+    def __init__(self, root: Path, layout: str) -> None:
+        self.root, self.layout = root, layout
+        self.measured: dict[str, list[Figures]] = {}
+
+    def environment(self, home: str, sample: str, offices: list[str] = OFFICES) -> dict[str, str]:
+        feeds = self.root / f"feeds-{len(offices)}.toml"
+        listed = ", ".join(f'"{office}"' for office in offices)
+        feeds.write_text(FEED.format(layout=self.layout, offices=listed))
+        known = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW_CONN")}
+        return known | {
+            "IPSKA_HOME": str(self.root / home),
+            "IPSKA_DELIVERIES": str(self.root / sample),
+            "IPSKA_FEEDS": str(feeds),
+            "IPSKA_LOG_LEVEL": "error",
+        }
+
+    def sample(self, name: str, lines: int, offices: list[str] = OFFICES, *months: str) -> Path:
+        """A sample of so many lines, made once."""
+        to = self.root / name
+        if not to.exists():
+            code = (
+                "import sys; from pathlib import Path; from pipeline.sample import write_sample; "
+                "from pipeline.periods import Month; "
+                "to, lines, layout, *months = sys.argv[1:]; "
+                "write_sample(Path(to), int(lines), 1, *map(Month.parse, months), layout=layout)"
+            )
+            command = [sys.executable, "-c", code, str(to), str(lines), self.layout, *months]
+            subprocess.run(command, check=True, env=self.environment("made", name, offices))
+        return to
+
+    def stage(self, name: str, environment: dict[str, str], *given: Any, as_: str = "") -> Figures:
+        """Run a stage as a process; what it took is kept under its name and told."""
+        process = subprocess.Popen(
+            [sys.executable, HERE / "stages.py", name, *map(str, given)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        began = os.times().elapsed
+        told = process.stdout.read().strip().splitlines() if process.stdout else []
+        written = _written(process.pid)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{name}: exit code {process.returncode}")
+        found = {
+            "seconds": round(os.times().elapsed - began, 2),
+            "cpu": round(used.ru_utime + used.ru_stime, 2),
+            "peak_mb": used.ru_maxrss // 1024,
+            "written_mb": written,
+            **json.loads(told[-1]),
+        }
+        self.measured.setdefault(as_ or name, []).append(found)
+        print(f"{as_ or name:12} {found}", file=sys.stderr, flush=True)
+        return found
+
+    def medians(self) -> dict[str, Figures]:
+        return {
+            name: {key: statistics.median(one[key] for one in runs) for key in runs[0]}
+            for name, runs in self.measured.items()
+        }
 
 
-def floor(files: list[str], database: Path) -> None:
-    """DuckDB alone: read the columns a ranking needs, typed, into a table; rank."""
-    from pipeline import duck
+def _written(pid: int) -> int:
+    """MB that a process has written; read while it is not yet reaped."""
+    text = Path(f"/proc/{pid}/io").read_text()
+    return int(text.split("wchar: ")[1].split()[0]) >> 20
 
-    with duck.connect(database) as con:
-        con.execute(FLOOR, [files])
-        con.execute(RANKING).fetchall()
-    database.unlink()
+
+def flow(bench: Bench, lines: int, runs: int) -> None:
+    """(a) the floor and (b) landed files to a closed build, alternating; (d) the reference."""
+    sample = bench.sample("sample", lines)
+    home = bench.environment("data", "sample")
+    bench.stage("steps", home, "extract", as_="extract")
+    for _ in range(runs):
+        bench.stage("floor", home, bench.layout, sample, bench.root / "floor.duckdb")
+        for name in MADE:
+            shutil.rmtree(bench.root / "data" / name, ignore_errors=True)
+        bench.stage("steps", home, "extract", "validate", "build", as_="build")
+    bench.stage("steps", home, "extract", "validate", "build", "publish", as_="publish")
+    for _ in range(runs):
+        bench.stage("run", home, as_="rerun")
+    bench.stage("public", home)
+    current = bench.root / "data" / "internal" / "current" / "ekspor.duckdb"
+    bench.stage("opened", home, current.resolve(), 100)
+
+
+def nightly(bench: Bench, history: int, runs: int) -> None:
+    """(e) one changed slice of 0.3 million lines on a history of so many, to the closed build."""
+    office, month = SLICE
+    bench.sample("history", history)
+    home = bench.environment("old", "history")
+    bench.stage("steps", home, "extract", as_="extract of history")
+    bench.stage("steps", home, "extract", "validate", "build", as_="rebuild")
+    new = bench.sample("slice", SLICE_LINES, [office], month, month)
+    (file,) = sorted(new.glob(f"{office}/*_{month}_*.csv"))[-1:]
+    for run in range(runs):
+        target = f"SINTETIS_{office}_{month}_202501{run + 1:02}T000000.csv"
+        text = file.read_bytes().splitlines(keepends=True)
+        (bench.root / "history" / office / target).write_bytes(b"".join(text[: len(text) - run]))
+        bench.stage("steps", home, "extract", "validate", "build", as_="nightly")
+
+
+def reference(bench: Bench, lines: int, runs: int) -> None:
+    sample = bench.sample("small", lines)
+    home = bench.environment("made", "small")
+    for _ in range(runs):
+        bench.stage("reference", home, bench.layout, sample, bench.root / "reference.duckdb")
+
+
+def ratios(found: dict[str, Figures], lines: int, reference_lines: int) -> Figures:
+    told: Figures = {}
+    if {"floor", "build"} <= found.keys():
+        told["build / floor"] = found["build"]["seconds"] / found["floor"]["seconds"]
+    if {"reference", "build"} <= found.keys():
+        per_line = found["build"]["seconds"] / lines
+        told["reference / build, per line"] = (
+            found["reference"]["seconds"] / reference_lines / per_line
+        )
+        told["reference / build, memory per line"] = (
+            found["reference"]["peak_mb"] / reference_lines / (found["build"]["peak_mb"] / lines)
+        )
+    if {"nightly", "rebuild"} <= found.keys():
+        told["nightly / rebuild"] = found["nightly"]["seconds"] / found["rebuild"]["seconds"]
+    return {name: round(value, 2) for name, value in told.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument(
+        "--history", type=int, help="lines before the nightly; default: none is run"
+    )
+    parser.add_argument("--layout", choices=["lean", "full"], default="full")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", choices=["flow", "rows", "ranks"], default="flow")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--only", choices=["flow", "nightly", "reference", "rows", "ranks"], help="one part of it"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ipska-bench-") as folder:
         root = Path(folder)
-        os.environ["IPSKA_DELIVERIES"] = str(root / "deliveries")
-        os.environ["IPSKA_HOME"] = str(root / "data")
-        if given.only == "rows":
-            row_suite.measure(root, given.lines, given.runs)
-        elif given.only == "ranks":
-            measure_rank_sets(given.runs)
-        else:
-            measure(root, given.lines, given.runs)
+        if given.only in ("rows", "ranks"):
+            return other(given.only, root, given.lines, given.runs)
+        bench = Bench(root, {"lean": "eska_lean", "full": "eska_v2"}[given.layout])
+        reference_lines = min(given.lines, REFERENCE_LINES)
+        if given.only in (None, "flow"):
+            flow(bench, given.lines, given.runs)
+        if given.only in (None, "reference"):
+            reference(bench, reference_lines, given.runs)
+        if given.history or given.only == "nightly":
+            nightly(bench, given.history or given.lines, given.runs)
+        found = bench.medians()
+        told = {
+            "lines": given.lines,
+            "history": given.history,
+            "layout": given.layout,
+            "runs": given.runs,
+            "cores": os.cpu_count(),
+            "stages": found,
+            "ratios": ratios(found, given.lines, reference_lines),
+        }
+    if given.json:
+        print(json.dumps(told, indent=1))
+        return
+    for name, one in found.items():
+        print(f"{name:20}" + "  ".join(f"{key} {value}" for key, value in one.items()))
+    for name, value in told["ratios"].items():
+        print(f"{name}: {value} ×")
 
 
-def measure_rank_sets(runs: int) -> None:
-    """One ranking of 514 regions, and 20 of 27, of lognormal exporters; 1,000 draws."""
-    import numpy as np
+def other(name: str, root: Path, lines: int, runs: int) -> None:
+    """The row suite beside one query by hand (c), and the rank sets; both in this process."""
+    import rank_bench
+    import row_suite
 
-    from pipeline import rank_sets
-
-    dice = np.random.default_rng(1)
-
-    def regions(count: int, exporters: int) -> list[tuple[Any, Any]]:
-        return [
-            (dice.lognormal(10, 2, exporters), dice.lognormal(10, 2, exporters))
-            for _ in range(count)
-        ]
-
-    for name, made in (
-        ("514 regions of 60 exporters", [regions(514, 60)]),
-        ("20 rankings of 27 regions of 700 exporters", [regions(27, 700)] * 20),
-    ):
-        found = [
-            sum(timed(rank_sets.rank_sets, one, draws=1000, seed=1)[0] for one in made)
-            for _ in range(runs)
-        ]
-        print(f"{name}: {statistics.median(found):.1f} s of 60", flush=True)
-
-
-def measure(root: Path, lines: int, runs: int) -> None:
-    from pipeline import flow, requests, settings, store
-    from pipeline.sample import write_sample
-
-    made, _ = timed(write_sample, root / "deliveries", lines, dirt=0)
-    print(f"sample: {lines} lines of the full layout, {made:.1f} s", flush=True)
-    files = [str(file) for file in sorted((root / "deliveries").glob("*/*.csv"))]
-    seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    for number in range(runs):
-        seconds["floor"].append(timed(floor, files, root / "floor.duckdb")[0])
-        os.environ["IPSKA_HOME"] = str(root / f"data-{number}")
-        settings.settings.cache_clear()
-        request = requests.backfill("2021-01", "2024-09", None, "bench", store.now())
-        took, done = timed(flow.extract, request)
-        seconds["extract"].append(took)
-        for stage in STAGES[2:]:
-            took, done = timed(getattr(flow, stage), request, done)
-            seconds[stage].append(took)
-    median = {stage: statistics.median(values) for stage, values in seconds.items()}
-    total = median["validate"] + median["build"]
-    for stage, value in median.items():
-        print(f"{stage:10}{value:8.1f} s")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"landed files to closed build: {total:.1f} s, {total / median['floor']:.1f} × the floor")
-    print(f"peak memory of the whole run: {peak:.0f} MB")
+    os.environ |= {"IPSKA_DELIVERIES": str(root / "deliveries"), "IPSKA_HOME": str(root / "data")}
+    if name == "rows":
+        row_suite.measure(root, lines, runs)
+    else:
+        rank_bench.measure(runs)
 
 
 if __name__ == "__main__":

@@ -117,10 +117,11 @@ def publish(request: Facts, built: Facts) -> Facts:
     return flow.publish(request, built)
 
 
-@task(outlets=[RELEASE])
-def announce(published: Facts, outlet_events: Any = None) -> None:
-    """Tell other DAGs of the new release; skipped when there is none."""
-    if not published["published"]:
+@task(inlets=[RELEASE], outlets=[RELEASE])
+def announce(published: Facts, inlet_events: Any = None, outlet_events: Any = None) -> None:
+    """Tell other DAGs of the current release, published by a command too; skipped if told."""
+    newest = [*inlet_events[RELEASE].ascending(False).limit(1)]
+    if newest and newest[0].extra.get("release_id") == published["release_id"]:
         raise AirflowSkipException("no new release / tidak ada rilis baru")
     names = ("release_id", "build_id", "is_synthetic")
     outlet_events[RELEASE].extra = {name: published[name] for name in names}
@@ -144,14 +145,17 @@ def conclude(
     built: Facts | None,
     published: Facts | None,
     dag_run: Any = None,
+    params: Any = None,
 ) -> None:
     """Write the run into the ledger, tell what came of it; red if something is newly wrong."""
     from pipeline import outcome
 
     if request is None:
-        if dag_run.dag_id == "ipska_nightly":  # who starts a backfill is there to see it
+        if not dag_run.triggering_user_name:  # who starts a run is there to see it
             outcome.unstarted("nightly", connection)
         raise AirflowFailException("see the log of request / lihat log langkah request")
+    if params.get("dry_run") and extracted is None:  # nothing was to be done, nothing is booked
+        raise AirflowFailException("see the log of dry_run / lihat log langkah dry_run")
     done = (extracted, validated, built, published)
     report = outcome.conclude(request, *done, lookup=connection)
     print(report["text_id"], report["text_en"], sep="\n\n")
@@ -196,6 +200,7 @@ COMMON: Facts = {
             None,
             type=["null", "integer"],
             minimum=0,
+            maximum=1200,
             title="Months before it / Bulan sebelumnya",
             description="Empty: IPSKA_MONTHS_BACK. / Kosong: IPSKA_MONTHS_BACK.",
         ),
@@ -215,12 +220,14 @@ def nightly() -> None:
     **en** Every night at 01:30 Jakarta time: pulls the newest month that has ended, and the ones
     before it, from every feed; checks what is new; makes one build and publishes it for the
     office. Unchanged files are not pulled again. The months come from the moment for which the
-    run is due (*run after*), never from a logical date.
+    run is due (*run after*), never from a logical date. Airflow's own backfill is not supported;
+    *ipska_backfill* is the way.
 
     **id** Setiap malam pukul 01.30 WIB: menarik bulan terakhir yang sudah berakhir dan
     bulan-bulan sebelumnya dari semua sumber, memeriksa yang baru, membangun sekali, lalu
     menerbitkannya untuk kantor. Berkas yang tidak berubah tidak ditarik lagi. Bulan ditentukan
-    oleh saat proses dijadwalkan (*run after*), bukan oleh *logical date*.
+    oleh saat proses dijadwalkan (*run after*), bukan oleh *logical date*. *Backfill* bawaan Airflow
+    tidak didukung; pakai *ipska_backfill*.
     """
     request = request_nightly()
     extracted = extract(request)

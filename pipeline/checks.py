@@ -16,7 +16,7 @@ from pipeline.messages import shown
 from pipeline.suites import Check
 
 FILE = "checks.html"
-EARLIER, EXAMPLES, REFUSED = 8, 3, 20  # with 200 rules a page stays under 1 MB
+EARLIER, EXAMPLES, REFUSED, PROBLEMS = 8, 3, 10, 2  # with 200 rules a page stays under 1 MB
 # Grain of a delivery: its row suite, and what a record of it is called by.
 SUITES = {"certificate_line": ("row", "certificate_key"), "aggregate": ("aggregate", "cell_key")}
 SET_ASIDE = """
@@ -74,10 +74,10 @@ def write(
         refused=[
             {
                 "delivery_id": verdict["delivery_id"],
-                "problems": [{k: shown(one[k]) for k in ("id", "en")} for one in told],
+                "problems": [{k: shown(one[k], 2000) for k in ("id", "en")} for one in told],
             }
             for verdict in refused[-REFUSED:]
-            for told in [verdict["problems"][:EXAMPLES]]
+            for told in [verdict["problems"][:PROBLEMS]]
         ],
         more=max(0, len(refused) - REFUSED),
     )
@@ -137,8 +137,14 @@ def _share(row: Row) -> str:
 
 
 def _shares(release: Row) -> dict[tuple[str, str], str]:
-    """What the checks of a kept release found, by suite and rule."""
-    file = releases.folder_of("internal", release["release_id"]) / releases.DATABASE
-    with duck.connect(file, read_only=True) as con:
-        rows = duck.rows(con, "FROM meta.check_result")
+    """What the checks of a release found, by suite and rule; nothing once prune has taken it."""
+    if not (file := releases.database_of("internal", release["release_id"])):
+        return {}
+    try:
+        with duck.connect(file, read_only=True) as con:
+            rows = duck.rows(con, "FROM meta.check_result")
+    except duck.Error:
+        if file.exists():
+            raise
+        return {}
     return {(row["suite_name"], row["rule_name"]): _share(row) for row in rows}

@@ -251,22 +251,33 @@ def list_releases(as_json: Json = False) -> None:
 
 
 @app.command()
-def rollback(release_id: str, reason: Reason) -> None:
-    """Point readers at an older release, and hold publishing until `release --resume`."""
-    request = _request("rollback", reason)
-    publish.roll_back(release_id, request)
-    out.print(f"internal: {release_id}")
+def rollback(
+    release_id: str,
+    reason: Reason,
+    public: Annotated[
+        bool, typer.Option("--public", help="the public one, not the office's")
+    ] = False,
+) -> None:
+    """Point readers at an older release, and hold publishing until `release --resume`.
+
+    With --public only public releases are held.
+    """
+    audience = "public" if public else "internal"
+    publish.roll_back(release_id, _request("rollback", reason), audience)
+    out.print(f"{audience}: {release_id}")
 
 
 @app.command()
 def verify(as_json: Json = False) -> None:
-    """Re-hash landings, rules and releases, re-check the books; exit 1 when anything has rotted."""
+    """Re-hash landings, rules and releases, re-check the books, look for what is named and gone;
+    exit 1 when anything has rotted."""
     wrong = verifying.verify()
     if as_json:
-        print_json(wrong)
+        print_json([problem.as_dict() for problem in wrong])
     else:
-        for line in wrong:
-            err.print(shown(line, 1000), style="red")
+        for problem in wrong:
+            err.print(problem.text("id"), style="bold red")
+            err.print(problem.text("en"), f"docs/runbook.md#{problem.code}", style="red")
         out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
     raise typer.Exit(1 if wrong else 0)
 

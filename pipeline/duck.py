@@ -23,8 +23,9 @@ FAULTS = (
 )
 
 
-def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:
-    """Open a DuckDB file, or a private in-memory database when `path` is None.
+def connect(path: Path | str | None = None, *, read_only: bool = False) -> Connection:
+    """Open a DuckDB file, a private in-memory database when `path` is None, or one that this
+    process shares by its name (`:memory:name`).
 
     Memory, threads and spill directory come from settings and hold for every connection to it.
     Raises duckdb.IOException when another process is writing the file.

@@ -134,7 +134,7 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
             landed = [land.land(feed, part, file, force=request["force"]) for file in fetched.files]
         except Problem as problem:
             log.event("not_fetched", logging.WARNING, code=problem.code, text=problem.text("en"))
-            return {"slice": part.code, "failed": problem.as_dict()}
+            return {"failed": {"feed": feed.name, "slice": part.code, **problem.as_dict()}}
         for new in landed:
             refused = (new.manifest["refusal"] or {}).get("code", "no")
             size = new.manifest["size"]
@@ -149,7 +149,6 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
         }
         is_due = not part.last_month or part.last_month.last_day < today
         return {
-            "slice": part.code,
             "landed": [landing.delivery_id for landing in landed],
             "unchanged": fetched.unchanged,
             "missing": [gone] if fetched.missing and is_due else [],
@@ -164,11 +163,7 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
         "landed": [delivery for result in results for delivery in result.get("landed", [])],
         "unchanged": sum(result.get("unchanged", 0) for result in results),
         "missing": [gone for result in results for gone in result.get("missing", [])],
-        "failed": [
-            {"slice": result["slice"], **result["failed"]}
-            for result in results
-            if "failed" in result
-        ],
+        "failed": [result["failed"] for result in results if "failed" in result],
     }
 
 
@@ -198,13 +193,14 @@ def _all_landings() -> list[store.Landing]:
 
 def waiting() -> list[store.Landing]:
     """Landings without a verdict under the present rules."""
-    return [one for one in _all_landings() if validating.verdict_of(one) is None]
+    rules = validating.Rules()
+    return [one for one in _all_landings() if not validating.is_judged(one, rules)]
 
 
-def would_build() -> str | None:
-    """The id of the build of what has landed, once nothing waits; None when nothing has."""
-    verdicts = rejections.applied(validating.validate(_all_landings()))
-    return builds.fingerprint(verdicts)["build_id"] if verdicts else None
+def judged() -> list[Facts]:
+    """The verdicts under the present rules and rejections, of landings that have one."""
+    found = (validating.verdict_of(one) for one in _all_landings())
+    return rejections.applied([verdict for verdict in found if verdict])
 
 
 def validate(request: Facts, extracted: Facts) -> Facts:
@@ -218,14 +214,33 @@ def validate(request: Facts, extracted: Facts) -> Facts:
         for verdict in fresh:
             level = logging.WARNING if verdict["verdict"] == "refused" else logging.INFO
             counts = {key: verdict[key] for key in ("verdict", "records", "quarantined_records")}
-            log.event("judged", level, delivery=verdict["delivery_id"], **counts)
+            about = {"feed": verdict["feed"], "slice": verdict["slice_code"]}
+            log.event("judged", level, delivery=verdict["delivery_id"], **about, **counts)
     return {
         "validated": len(fresh),
         "records": sum(verdict["records"] for verdict in fresh),
-        "refused": [v["delivery_id"] for v in fresh if v["verdict"] == "refused"],
+        "refused": [_refusal(v) for v in fresh if v["verdict"] == "refused"],
         "quarantined_records": sum(verdict["quarantined_records"] for verdict in fresh),
         "corrections": corrections.troubles(verdicts),
     }
+
+
+def _refusal(verdict: Facts) -> Facts:
+    told = [{key: one[key] for key in ("code", "en", "id")} for one in verdict["problems"]]
+    return {"delivery_id": verdict["delivery_id"], "problems": told}
+
+
+def refused() -> list[Facts]:
+    """Deliveries that stand refused, by a rule or an operator, and why: since then no other of
+    their slice was accepted."""
+    standing: dict[tuple[str, str], list[Facts]] = {}
+    for verdict in judged():
+        part = verdict["feed"], verdict["slice_code"]
+        if verdict["verdict"] == "refused":
+            standing.setdefault(part, []).append(_refusal(verdict))
+        elif not verdict["resubmits"]:
+            standing.pop(part, None)
+    return [one for some in standing.values() for one in some]
 
 
 def build(request: Facts, validated: Facts) -> Facts:
@@ -317,12 +332,17 @@ def publish(request: Facts, built: Facts) -> Facts:
         state = "published" if release["published"] else "published_before"
         log.event(state, release=release["release_id"], build=release["build_id"])
     known = before["trouble"] if before else []
+    newly_wrong = [line for line in release["trouble"] if line not in known]
+    # One may have been judged by a night that stopped before this one.
+    names = [line.split(" ")[0] for line in newly_wrong if line.split(" ")[1] == "refused"]
+    verdicts = [validating.verdict_of(store.landing(name)) for name in names]
     return {
         "release_id": release["release_id"],
         "build_id": release["build_id"],
         "published": release["published"],
         "left_quarantine": release["left_quarantine"] if release["published"] else [],
-        "newly_wrong": [line for line in release["trouble"] if line not in known],
+        "newly_wrong": newly_wrong,
+        "refused": [_refusal(verdict) for verdict in verdicts if verdict],
         "still_wrong": [line for line in release["trouble"] if line in known],
         "moved": release.get("moved", {}) if release["published"] else {},
         "accepted": release.get("accepted", {}) if release["published"] else {},

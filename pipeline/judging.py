@@ -34,21 +34,23 @@ class Case:
     control_totals: list[dict[str, Any]] = field(default_factory=list)
 
 
-def judge(con: duck.Connection, database: Path, cases: list[Case]) -> dict[int, dict[str, Any]]:
-    """Judge deliveries of one grain in a work file that is thrown away; `con` is open to it.
+def judge(
+    con: duck.Connection, database: str, folder: Path, cases: list[Case]
+) -> dict[int, dict[str, Any]]:
+    """Judge deliveries of one grain in an empty database in memory, to which `con` is open; what
+    has to be unpacked goes into `folder`.
 
     What refuses a delivery is in its `problems`. Returns the rows of delivery_stat by number, of
     those that could be read. Raises Problem `bad_layout`, `suite_error`, `rule_undecided` or
     `findings_differ`.
     """
-    con.execute("PRAGMA disable_checkpoint_on_shutdown; SET checkpoint_threshold = '1TB'")
     conform.prepare(con)
     used = {case.layout.name: case.layout for case in cases}
     for layout in used.values():
         reading.check_layout(con, layout)
     # With two threads DuckDB gathers what it inserts twice: double the time, measured.
     con.execute("SET threads = 1")
-    readable = [case for case in cases if _read(con, case, database.parent / str(case.number))]
+    readable = [case for case in cases if _read(con, case, folder / str(case.number))]
     threads = settings().threads
     con.execute(f"SET threads = {threads}" if threads else "RESET threads")
     if not readable:
@@ -128,7 +130,7 @@ def _read(con: duck.Connection, case: Case, work: Path) -> bool:
     return True
 
 
-def _judge_rows(con: duck.Connection, database: Path, suite: str, cases: list[Case]) -> None:
+def _judge_rows(con: duck.Connection, database: str, suite: str, cases: list[Case]) -> None:
     """Run the grain's row suite on `batch` and note in `finding` what it finds, record by record.
 
     Raises Problem `findings_differ` unless exactly as many records are noted as it counts.
@@ -184,7 +186,7 @@ def _note(
     return noted
 
 
-def _judge_deliveries(con: duck.Connection, database: Path, cases: list[Case]) -> None:
+def _judge_deliveries(con: duck.Connection, database: str, cases: list[Case]) -> None:
     """Run the delivery suite on `delivery_stat`; what is critical refuses a delivery."""
     columns = _columns(con, "delivery_stat")
     for check in suites.run_suite("delivery", database, "delivery_stat", ["delivery_no"]):

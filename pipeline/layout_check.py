@@ -42,9 +42,9 @@ def check(file: Path, layout_name: str, rows: int = 3) -> dict[str, Any]:
     landing = store.Landing(f"check/check/{store.stamp(landed_at)}-check", facts)
     case = judging.Case(0, landing, file, layout)
     with TemporaryDirectory(prefix="ipska-") as folder:
-        database = Path(folder) / "batch.duckdb"
+        database = f":memory:{Path(folder).name}"
         with duck.connect(database) as con:
-            stats = judging.judge(con, database, [case])
+            stats = judging.judge(con, database, Path(folder), [case])
             stat = stats.get(0, {})
             found = _findings(con) if stats else []
             first = duck.rows(con, "FROM batch ORDER BY line LIMIT ?", [rows]) if stats else []

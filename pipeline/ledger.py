@@ -55,12 +55,18 @@ def entries() -> list[Entry]:
     return [store.read_json(path) for path in sorted((store.home() / "ledger").glob("2*.json"))]
 
 
-def hold() -> Entry | None:
-    """The rollback that holds publishing, or None when there is none or it was resumed."""
-    held = None
+def holds() -> list[Entry]:
+    """The rollbacks that no `resume` has followed, oldest first."""
+    found: list[Entry] = []
     for entry in entries():
         if entry["kind"] == "rollback":
-            held = entry
+            found.append(entry)
         elif entry["kind"] == "resume":
-            held = None
-    return held
+            found = []
+    return found
+
+
+def hold(audience: str = "internal") -> Entry | None:
+    """The newest rollback that holds publishing for an audience: one of the office's holds both."""
+    found = [one for one in holds() if one.get("audience", "internal") in ("internal", audience)]
+    return found[-1] if found else None

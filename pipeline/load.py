@@ -12,24 +12,63 @@ from pipeline.settings import settings
 
 Verdict = dict[str, Any]
 
-LINE = """
-    delivery_id VARCHAR, line INTEGER, certificate_key VARCHAR, application_number VARCHAR,
-    ska_number VARCHAR, status VARCHAR, kind VARCHAR, replaces_ska_number VARCHAR,
-    registered_at TIMESTAMP, processed_at TIMESTAMP, status_at TIMESTAMP, sent_at TIMESTAMP,
-    issued_on DATE, exporter_name VARCHAR, nib VARCHAR, npwp VARCHAR, exporter_place VARCHAR,
+HEADER = """
+    delivery_id VARCHAR, certificate_key VARCHAR, application_number VARCHAR, ska_number VARCHAR,
+    status VARCHAR, kind VARCHAR, replaces_ska_number VARCHAR, status_at TIMESTAMP, issued_on DATE,
+    exporter_name VARCHAR, nib VARCHAR, npwp VARCHAR, exporter_place VARCHAR,
     exporter_province VARCHAR, office_name VARCHAR, destination_code VARCHAR,
-    load_port_code VARCHAR, form_code VARCHAR, peb_number VARCHAR, peb_on DATE,
-    customs_office VARCHAR, invoice_number VARCHAR, exported_on DATE, currency_code VARCHAR,
+    load_port_code VARCHAR, form_code VARCHAR, peb_on DATE, currency_code VARCHAR,
     fob_peb DECIMAL(18, 2), fob_invoice DECIMAL(18, 2), fob_document DECIMAL(18, 2),
     is_third_country BOOLEAN, is_back_to_back BOOLEAN, is_retroactive BOOLEAN,
-    line_number INTEGER, hs_code VARCHAR, net_kg DECIMAL(18, 3), gross_kg DECIMAL(18, 3),
-    line_fob DECIMAL(18, 2), origin_criterion VARCHAR, is_synthetic BOOLEAN, flags VARCHAR[]
+    is_synthetic BOOLEAN, flags VARCHAR[]
+"""
+CERTIFICATE = f"""
+    {HEADER}, pebs STRUCT(peb_number VARCHAR, peb_on DATE, customs_office VARCHAR)[],
+    records BIGINT, stated_usd DECIMAL(18, 2), unreadable_records BIGINT,
+    all_line_fob DECIMAL(38, 2), all_net_kg DECIMAL(38, 3), main_line INTEGER
+"""
+GOODS = """
+    line INTEGER, line_number INTEGER, hs_code VARCHAR, net_kg DECIMAL(18, 3),
+    gross_kg DECIMAL(18, 3), line_fob DECIMAL(18, 2), origin_criterion VARCHAR
+"""
+LINE = f"delivery_id VARCHAR, certificate_key VARCHAR, {GOODS}, flags VARCHAR[]"
+# A record set aside has all of its own.
+RECORD = f"""
+    {HEADER}, {GOODS}, registered_at TIMESTAMP, processed_at TIMESTAMP, sent_at TIMESTAMP,
+    peb_number VARCHAR, customs_office VARCHAR, invoice_number VARCHAR, exported_on DATE
 """
 CELL = """
     delivery_id VARCHAR, line INTEGER, cell_key VARCHAR, region_set VARCHAR, region_code VARCHAR,
     region_name VARCHAR, month DATE, hs_code VARCHAR, destination_code VARCHAR,
     fob_usd DECIMAL(18, 2), net_kg DECIMAL(18, 3), is_missing BOOLEAN, is_synthetic BOOLEAN,
     flags VARCHAR[]
+"""
+# What resubmissions leave of certificates that would be accepted by now.
+LEFT = """
+    AS c
+    LEFT JOIN (
+        SELECT delivery_id, certificate_key, count(*) AS records,
+            count(*) - count(line_fob) AS unreadable_records,
+            coalesce(sum(line_fob), 0)::DECIMAL(18, 2) AS line_fob,
+            CASE WHEN count(line_fob) = count(*) AND min(line_fob) >= 0 THEN sum(line_fob) END
+                AS all_line_fob,
+            CASE WHEN count(net_kg) = count(*) AND min(net_kg) >= 0 THEN sum(net_kg) END
+                AS all_net_kg
+        FROM stage.accepted_line
+        SEMI JOIN stage.resubmitted USING (delivery_id)
+        GROUP BY delivery_id, certificate_key
+    ) AS l USING (delivery_id, certificate_key)
+    SELECT c.* REPLACE (
+        coalesce(l.records, c.records) AS records,
+        coalesce(l.unreadable_records, c.unreadable_records) AS unreadable_records,
+        CASE WHEN l.records IS NULL THEN c.stated_usd
+            WHEN c.currency_code = 'USD' THEN l.line_fob ELSE 0 END AS stated_usd,
+        CASE WHEN l.records IS NULL THEN c.all_line_fob ELSE l.all_line_fob END AS all_line_fob,
+        CASE WHEN l.records IS NULL THEN c.all_net_kg ELSE l.all_net_kg END AS all_net_kg,
+        CASE WHEN l.records IS NULL THEN c.main_line END AS main_line
+    )
+    WHERE l.records IS NOT NULL
+        OR c.delivery_id NOT IN (SELECT delivery_id FROM stage.resubmitted)
 """
 FINDING = "STRUCT(rule_name VARCHAR, column_name VARCHAR, value VARCHAR)[]"
 DELIVERY = """
@@ -86,14 +125,17 @@ def load(
     _resubmitted(con, kept)
     named = any(verdict["resubmits"] for verdict in kept)
     apart = "ANTI JOIN stage.resubmitted USING (delivery_id, line)" if named else ""
-    for grain, columns, accepted, aside in (
-        ("certificate_line", LINE, "accepted_line", "quarantine_row"),
-        ("aggregate", CELL, "accepted_cell", "quarantine_cell"),
+    for grain, columns, own, accepted, aside in (
+        ("certificate_line", LINE, RECORD, "accepted_line", "quarantine_row"),
+        ("aggregate", CELL, CELL, "accepted_cell", "quarantine_cell"),
     ):
         of_grain = [verdict for verdict in kept if verdict["grain"] == grain]
         _stage(con, accepted, columns, _files(of_grain, "accepted", "line.parquet"), apart)
-        quarantined = f"{columns}, findings {FINDING}, raw VARCHAR"
+        quarantined = f"{own}, findings {FINDING}, raw VARCHAR"
         _stage(con, aside, quarantined, _files(of_grain, "quarantine", "row.parquet"), apart)
+    lines = [verdict for verdict in kept if verdict["grain"] == "certificate_line"]
+    headers = _files(lines, "accepted", "certificate.parquet")
+    _stage(con, "accepted_certificate", CERTIFICATE, headers, LEFT if named else "")
     models.materialise(con, "core")
     con.execute("DROP SCHEMA stage CASCADE")
 
@@ -169,19 +211,27 @@ def _resubmitted(con: duck.Connection, verdicts: list[Verdict]) -> None:
         if not (named := verdict["resubmits"]):
             continue
         corrected = found[named["delivery_id"]]
-        usd, amount = {
-            "certificate_line": ("CASE currency_code WHEN 'USD' THEN line_fob END", "line_fob"),
-            "aggregate": ("fob_usd", "fob_usd"),
-        }[corrected["grain"]]
-        files = _files([corrected], "accepted", "line.parquet")
-        files += _files([corrected], "quarantine", "row.parquet")
-        con.execute(
-            f"INSERT INTO stage.resubmitted SELECT delivery_id, line, ?, {usd}, {amount} IS NULL "
-            "FROM read_parquet(?, union_by_name = true) "
-            "ANTI JOIN stage.resubmitted USING (delivery_id, line) "
-            "WHERE line IN (SELECT unnest(?))",
-            [verdict["delivery_id"], [glob.escape(str(file)) for file in files], named["lines"]],
-        )
+        for folder, name in (("accepted", "line.parquet"), ("quarantine", "row.parquet")):
+            if not (files := _files([corrected], folder, name)):
+                continue
+            source, amount, currency = f"read_parquet({_listed(files)}) AS g", "fob_usd", "'USD'"
+            if corrected["grain"] == "certificate_line":
+                amount, currency = "line_fob", "currency_code"
+                if folder == "accepted":
+                    headers = _files([corrected], "accepted", "certificate.parquet")
+                    source += f" JOIN read_parquet({_listed(headers)}) USING (certificate_key)"
+            con.execute(
+                "INSERT INTO stage.resubmitted SELECT ?, g.line, ?, "
+                f"CASE {currency} WHEN 'USD' THEN {amount} END, {amount} IS NULL FROM {source} "
+                "ANTI JOIN stage.resubmitted AS r ON r.delivery_id = ? AND r.line = g.line "
+                "WHERE g.line IN (SELECT unnest(?))",
+                [
+                    named["delivery_id"],
+                    verdict["delivery_id"],
+                    named["delivery_id"],
+                    named["lines"],
+                ],
+            )
 
 
 def _table(con: duck.Connection, name: str, columns: str, rows: list[dict[str, Any]]) -> None:
@@ -199,6 +249,10 @@ def _files(verdicts: list[Verdict], folder: str, name: str) -> list[Path]:
     ]
 
 
+def _listed(files: list[Path]) -> str:
+    return f"[{', '.join(duck.literal(glob.escape(str(file))) for file in files)}]"
+
+
 def _stage(
     con: duck.Connection, name: str, columns: str, files: list[Path], apart: str = ""
 ) -> None:
@@ -206,5 +260,4 @@ def _stage(
     if not files:
         _table(con, f"stage.{name}", columns, [])
         return
-    listed = ", ".join(duck.literal(glob.escape(str(file))) for file in files)
-    con.execute(f"CREATE VIEW stage.{name} AS FROM read_parquet([{listed}]) {apart}")
+    con.execute(f"CREATE VIEW stage.{name} AS FROM read_parquet({_listed(files)}) {apart}")

@@ -41,6 +41,18 @@ HEADS = {
     "All trouble that was told before is over.",
     "owed": "Pesan tentang proses ini tidak terkirim / Messages of these runs were not delivered: ",
 }
+# Kinds of `wrong`. The text of a run shows a few of each, and no slice outside its months.
+NEW, SHOWN = "Baru / New:", 100
+KINDS = {
+    "failed": "gagal diambil / not fetched",
+    "refused": "ditolak / refused",
+    "correction": "koreksi / correction",
+    "stopped": "berhenti / stopped",
+    "moved": "bergeser / moved",
+    "deadline": "tenggat / deadline",
+    "late": "terlambat / late",
+    "stale": "kiriman lama dipakai / older delivery stands in",
+}
 
 
 @dataclass(frozen=True)
@@ -57,12 +69,15 @@ class Message:
 def wrong(entry: Facts) -> list[str]:
     """What is wrong at the end of a run, in a form that can be compared between runs."""
     extracted, validated = entry["extract"] or {}, entry["validate"] or {}
-    found = [f"failed {one['slice']} {one['code']}" for one in extracted.get("failed", [])]
+    found = [
+        f"failed {one['feed']}/{one['slice']} {one['code']}" for one in extracted.get("failed", [])
+    ]
     found += [f"correction {one['en']}" for one in validated.get("corrections", [])
               if one["is_overdue"]]  # fmt: skip
     if entry["failed_at"]:
         problem = entry["problem"] or {}
         found += [f"stopped {entry['failed_at']} {problem.get('code')}"]
+        found += [f"refused {one['delivery_id']}" for one in validated.get("refused", [])]
         found += [f"moved {line}" for line in problem.get("moved", [])]
     if due := entry.get("deadline_missed"):
         found.append(f"deadline {due}")
@@ -98,7 +113,8 @@ def tell(entry: Facts, lookup: Lookup) -> list[Facts]:
             if not (text := lookup(f"ipska_{channel}")):
                 continue
             connection = connections.parse(f"ipska_{channel}", text)
-            partly = kind and _sent(send, connection, _message(entry, kind, known["owed"]))
+            new = [one for one in now if one not in known["told"]]
+            partly = kind and _sent(send, connection, _message(entry, kind, known["owed"], new))
             error = _failed(channel, partly) if partly else None
             after[channel] = {"told": now, "owed": [], "error": error}
         except Exception as failure:  # whatever a server or a library does
@@ -124,11 +140,14 @@ def _kind(entry: Facts, known: Facts, now: list[str], news: bool) -> str | None:
     return "owed" if known["owed"] else None
 
 
-def _message(entry: Facts, kind: str, owed: list[str]) -> Message:
+def _message(entry: Facts, kind: str, owed: list[str], new: list[str]) -> Message:
     months = entry["months"]
     what = [entry["kind"], *([months[0], "–", months[-1]] if months else [])]
     lines = [HEADS["recovered"]] if kind == "recovered" else []
     lines += [HEADS["owed"] + ", ".join(owed)] if owed else []
+    if new:
+        told = [f"  {KINDS[what]}: {rest}" for what, rest in (one.split(" ", 1) for one in new)]
+        lines += [NEW, *told[:SHOWN], *[f"  … {len(new) - SHOWN}"] * (len(new) > SHOWN), ""]
     lines += [*entry["text_id"].split("\n"), "", *entry["text_en"].split("\n")]
     return Message(
         entry["run_id"],

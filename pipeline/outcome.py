@@ -85,6 +85,7 @@ def conclude(
     and publish gave, in that order; what is missing has failed.
 
     exit_code: 0 done or nothing to do · 1 nothing published · 3 published, something newly wrong.
+    Raises OSError, once all is told, when the disk takes no entry.
     """
     note = _note(request)
     problem = store.read_json(note) if note.exists() else None
@@ -92,7 +93,7 @@ def conclude(
     missing = [name for name, facts in steps.items() if facts is None]
     newly_wrong = (
         (steps["publish"] or {}).get("newly_wrong")
-        or (steps["extract"] or {}).get("failed")
+        or _newly_failed(request, (steps["extract"] or {}).get("failed", []))
         or any(one["is_overdue"] for one in (steps["validate"] or {}).get("corrections", []))
     )
     now = store.now()
@@ -107,7 +108,7 @@ def conclude(
         **freshness.troubles(now),
         "finished_at": now.isoformat(),
     }
-    ledger.record(entry)
+    unbooked = _unbooked(entry)
     log.event("concluded", run=request["run_id"], exit_code=entry["exit_code"])
     running.clear(request)
     note.unlink(missing_ok=True)
@@ -115,10 +116,45 @@ def conclude(
     for failure in notify.tell(told, lookup):
         told["text_en"] += f"\n{failure['en']}"
         told["text_id"] += f"\n{failure['id']}"
+    if unbooked:
+        raise unbooked
     for line in prune.after(request) if request["kind"] == "nightly" else ():
         told["text_en"] += f"\n{line['en']}"
         told["text_id"] += f"\n{line['id']}"
     return told
+
+
+def _unbooked(entry: Facts) -> OSError | None:
+    """Record an entry. What a full disk says instead goes into it: somebody must be told."""
+    try:
+        ledger.record(entry)
+    except OSError as error:
+        known = disk.problem(error)
+        entry["problem"] = entry.get("problem") or (known and known.as_dict())
+        entry |= {"failed_at": entry.get("failed_at") or "ledger", "exit_code": 1}
+        return error
+    return None
+
+
+def _newly_failed(request: Facts, failed: list[Facts]) -> list[Facts]:
+    """Those that were fetched, or failed otherwise, when a run asked for their slice before.
+
+    Of 94 offices one is always out of reach: red every night, nobody would look any more.
+    """
+    others = [one for one in reversed(ledger.entries()) if one["run_id"] != request["run_id"]]
+    names = ("feed", "slice", "code")
+
+    def is_known(failure: Facts) -> bool:
+        period = failure["slice"].rpartition("_")[2]  # a month, a year, or all
+        for entry in others:
+            months = entry["months"] if entry.get("extract") else []
+            is_due = any(period == "all" or month.startswith(period) for month in months)
+            if is_due and failure["feed"] in entry["feeds"]:
+                told = entry["extract"]["failed"]
+                return any(all(one.get(n) == failure[n] for n in names) for one in told)
+        return False
+
+    return [one for one in failed if not is_known(one)]
 
 
 def _missed(request: Facts, now: datetime) -> str | None:
@@ -154,11 +190,13 @@ def deadline(lookup: Lookup = airflow_connection) -> Facts | None:
         **{"reason": "", "months": [], "file": "–", "started_at": now.isoformat()},
         **{"exit_code": 1, "deadline_missed": str(due), "running": running.found()},
     }
-    ledger.record(entry)
+    unbooked = _unbooked(entry)
     told = {**dict.fromkeys(STEPS), "failed_at": None, "problem": None, **entry}
     told |= {f"text_{language}": report.text(told, language) for language in ("en", "id")}
     if not freshness.nights_since(due):
         for failure in notify.tell(told, lookup):
             told["text_en"] += f"\n{failure['en']}"
             told["text_id"] += f"\n{failure['id']}"
+    if unbooked:
+        raise unbooked
     return told

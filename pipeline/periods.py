@@ -71,11 +71,14 @@ def newest_expected(moment: datetime) -> Month:
     return Month.of(aware.astimezone(seeds.time_zone()).date()).plus(-1)
 
 
-def due_months(moment: datetime, back: int, newest: str | None = None) -> list[Month]:
+def due_months(
+    moment: datetime, back: int, newest: str | None = None, earliest: Month | None = None
+) -> list[Month]:
     """The months a nightly run asks for: the newest expected one and `back` before it.
 
     `newest` (YYYY-MM) overrides the month derived from `moment`. Raises Problem `bad_month`,
-    `future_month` when it hasn't ended yet, `bad_range` when `back` is negative.
+    `future_month` when it hasn't ended yet, `bad_range` when `back` is negative, `before_feed` when
+    it reaches beyond `earliest`.
     """
     expected = newest_expected(moment)
     last = Month.parse(newest) if newest else expected
@@ -83,6 +86,8 @@ def due_months(moment: datetime, back: int, newest: str | None = None) -> list[M
         raise Problem("future_month", value=str(last), newest=str(expected))
     if back < 0:
         raise Problem("bad_range", first=str(last.plus(-back)), last=str(last))
+    if earliest and last.plus(-back) < earliest:
+        raise Problem("before_feed", value=str(last.plus(-back)), first=str(earliest))
     return list(month_range(last.plus(-back), last))
 
 

@@ -2,11 +2,10 @@
 own that links to what the real one holds for good, and that is gone afterwards."""
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
@@ -15,7 +14,7 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
-from pipeline import builds, changes, duck, flow, rankings, releases, running, store, validate
+from pipeline import builds, changes, duck, flow, log, rankings, releases, running, store, validate
 from pipeline.messages import Problem, shown, texts
 from pipeline.report import NUMBER
 from pipeline.report import WORDS as REPORTED
@@ -42,30 +41,37 @@ def made(request: Facts, lookup: flow.Lookup = airflow_connection) -> Facts:
         if not (settings().home / "public" / "releases").is_dir():  # nor is it made
             with _trial():
                 return _made(request, lookup)
-        return _made(request, lookup)
+        with store.in_use():  # prune leaves what the trial links to
+            return _made(request, lookup)
 
 
 def _made(request: Facts, lookup: flow.Lookup) -> Facts:
     rows = flow.found(request, lookup) + [_waiting(landing) for landing in flow.waiting()]
-    current = releases.current("internal")
+    current, known = releases.current("internal"), {one["delivery_id"] for one in _deliveries()}
+    judged, rules_changed = flow.judged(), False
+    if current and not any(row["state"] in ("waiting", "rule_changed") for row in rows):
+        same = [verdict for verdict in judged if verdict["delivery_id"] in known]
+        rules_changed = builds.fingerprint(same)["build_id"] != current["build_id"]
+    names = [one["delivery_id"] for one in judged if one["delivery_id"] not in known]
+    rows += [_landed("unpublished", store.landing(name)) for name in names]
     is_busy = any(row["state"] not in IDLE for row in rows)
-    rules_changed = False
-    if not any(row["state"] in ("waiting", "rule_changed") for row in rows):
-        build_id = flow.would_build()
-        rules_changed = build_id is not None and build_id != (current and current["build_id"])
     plan: Facts = {"rows": rows, "work": is_busy or rules_changed, "rules_changed": rules_changed}
+    plan["replaces"] = current and current["release_id"]
     if not plan["work"]:
         return plan
-    with _trial():
+    with _trial(), log.about(trial="yes"):  # what its lines name is gone afterwards
         return plan | _tried(request, rows, lookup)
 
 
 def _waiting(landing: store.Landing) -> Facts:
     """A row of a landing that no run has judged, or none under the present rules."""
     judged = (store.home() / "verdicts" / landing.delivery_id).is_dir()
+    return _landed("rule_changed" if judged else "waiting", landing)
+
+
+def _landed(state: str, landing: store.Landing) -> Facts:
     return {
-        **{"feed": landing.feed, "slice": landing.slice_code},
-        **{"state": "rule_changed" if judged else "waiting"},
+        **{"feed": landing.feed, "slice": landing.slice_code, "state": state},
         **{"source": landing.manifest["source"], "delivery_id": landing.delivery_id},
     }
 
@@ -73,18 +79,19 @@ def _waiting(landing: store.Landing) -> Facts:
 @contextmanager
 def _trial() -> Iterator[None]:
     """Work in a new data root with links to all that is in this one; it is gone afterwards."""
-    real = settings().home.absolute()
-    folder = Path(tempfile.mkdtemp(prefix="ipska-plan-"))
-    try:
-        with working_in(folder):
-            store.home()
-            for name, depth in LINKED.items():
-                _link(real / name, folder / name, depth)
-            if (current := real / "internal" / "current").is_symlink():
-                (folder / "internal" / "current").symlink_to(current.readlink())
-            yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    real, place = settings().home.absolute(), Path(tempfile.gettempdir()).absolute()
+    for left in place.glob(".ipska-plan.*"):  # with deliveries in it, by one that was killed
+        with suppress(OSError), store.abandoned(left) as is_dead:  # another user's is left alone
+            if is_dead:
+                store.discard(left)
+    beside = store.half_made(place / "ipska-plan", partial(Path.mkdir, mode=store.PRIVATE))
+    with beside as folder, working_in(folder):
+        store.home()
+        for name, depth in LINKED.items():
+            _link(real / name, folder / name, depth)
+        if (current := real / "internal" / "current").is_symlink():
+            (folder / "internal" / "current").symlink_to(current.readlink())
+        yield
 
 
 def _link(source: Path, target: Path, depth: int) -> None:
@@ -118,12 +125,19 @@ def _tried(request: Facts, rows: list[Facts], lookup: flow.Lookup) -> Facts:
             ("publish", flow.publish, ("build",)),
         ):
             began = time.perf_counter()
-            done[name] = step(request, *(done[need] for need in needs))
-            seconds[name] = round(time.perf_counter() - began, 1)
+            try:
+                done[name] = step(request, *(done[need] for need in needs))
+            finally:
+                seconds[name] = round(time.perf_counter() - began, 1)
     except Problem as problem:
         if running.is_cancelled():
             raise KeyboardInterrupt from None
         stopped = problem.as_dict()
+        if problem.code == "movement":  # its own advice names a build that will be gone
+            months = f" --from {request['months'][0]} --to {request['months'][-1]}"
+            command = "backfill" + months if request["kind"] == "backfill" else "run"
+            facts = {**problem.facts, "command": f"ipska {command}"}
+            stopped |= {language: WORDS[language]["movement"].format(**facts) for language in WORDS}
     extracted = done.get("extract", {"landed": [], "failed": []})
     _tell(rows, extracted, old, known)
     tried: Facts = {"stopped": stopped, "seconds": seconds, "ranks": [], "periods": []}
@@ -139,11 +153,11 @@ def _tried(request: Facts, rows: list[Facts], lookup: flow.Lookup) -> Facts:
 
 
 def _deliveries() -> list[Facts]:
-    """The deliveries that the current release counts."""
+    """All deliveries that the current release knows."""
     if not releases.current("internal"):
         return []
     with duck.connect(releases.database("internal"), read_only=True) as con:
-        return duck.rows(con, "FROM meta.delivery WHERE state = 'current' AND resubmits IS NULL")
+        return duck.rows(con, "FROM meta.delivery")
 
 
 def _tell(rows: list[Facts], extracted: Facts, old: list[Facts], known: set[Any]) -> None:
@@ -152,26 +166,32 @@ def _tell(rows: list[Facts], extracted: Facts, old: list[Facts], known: set[Any]
     for delivery_id in extracted["landed"]:
         one = store.landing(delivery_id)
         landed[one.feed, one.slice_code, one.manifest["source"]] = one
-    failed = {one["slice"]: one["en"] for one in extracted["failed"]}
-    by_slice = {(one["feed"], one["slice_code"]): one for one in old}
+    failed = {(one["feed"], one["slice"]): one["en"] for one in extracted["failed"]}
+    by_id = {one["delivery_id"]: one for one in old if one["state"] == "current"}
+    by_slice = {
+        (one["feed"], one["slice_code"]): one for one in by_id.values() if not one["resubmits"]
+    }
     new: store.Landing | None
     for row in rows:
         if row["state"] in IDLE:
             continue
         if "delivery_id" in row:
             new = store.landing(row["delivery_id"])
-            was = next((one for one in old if one["delivery_id"] == new.delivery_id), None)
         else:
             new = landed.get((row["feed"], row["slice"], row["source"]))
-            was = by_slice.get((row["feed"], row["slice"]))
             if new is None:
-                row["state"] = "failed" if row["slice"] in failed else "unchanged"
-                row["source"] = failed.get(row["slice"], row["source"])
+                told = failed.get((row["feed"], row["slice"]))
+                row["state"], row["source"] = (
+                    "failed" if told else "unchanged",
+                    told or row["source"],
+                )
                 continue
             if (row["feed"], row["slice"], new.manifest["sha256"]) in known:
                 row["state"] = "forced"
-            if new.manifest["mode"] == "delta":  # it replaces nothing
-                was = None
+        was = by_id.get(new.delivery_id)
+        replaces = new.manifest["mode"] == "snapshot" and not new.manifest["resubmits"]
+        if replaces and row["state"] != "rule_changed":
+            was = by_slice.get((row["feed"], row["slice"]))
         verdict = validate.verdict_of(new)
         row["old"] = was and _delivery({name: was[name] for name in OLD})
         row["new"] = _delivery({"delivery_id": new.delivery_id})
@@ -208,7 +228,8 @@ def text(plan: Facts, language: str) -> str:
         lines.append(words["stopped"].format(text=plan["stopped"][language]))
         lines += _some([shown(line) for line in plan["stopped"].get("moved", [])], words)
     else:
-        lines.append(words["release" if plan["release"] else "same"])
+        key = "release" if plan["release"] else "same"
+        lines.append(words[key].format(replaces=plan["replaces"] or "–"))
     for rule, moved in plan["moved"].items():
         name = REPORTED[language].get(rule, rule)
         lines += [words["moved"].format(rule=name), *_some([shown(one) for one in moved], words)]

@@ -4,8 +4,10 @@ All that goes can be made again from the landings, under the rules that are kept
 a live process makes (it holds a lock in it) or works with (`store.in_use`).
 """
 
+import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -128,6 +130,7 @@ def _builds(entries: list[Facts], is_free: bool) -> Iterator[Item]:
     ordered = sorted(found, key=lambda one: last.get(one.build_id, ""), reverse=True)
     newest = [one.build_id for one in ordered if one.build_id in last][: settings().keep_builds]
     now = [releases.current(audience) for audience in releases.AUDIENCES]
+    now += releases.every("public")[-1:]  # the next is attacked beside it, though rolled back
     stands = {release["build_id"] for release in now if release}
     unended = {note["run_id"] for note in running.found()}
     for one in ordered:
@@ -154,7 +157,7 @@ def _releases(audience: str, entries: list[Facts], is_free: bool) -> Iterator[It
     seen = {current, *(release["previous_release_id"] for release in every)}
     for entry in entries:
         seen |= {(entry.get("publish") or entry).get("release_id"), entry.get("from_release_id")}
-    held = ledger.hold() or {}
+    held = {one.get(key) for one in ledger.holds() for key in ("release_id", "from_release_id")}
     ids = [release["release_id"] for release in every if release["release_id"] in seen]
     newest = ids[-settings().keep_releases :]
     zone = seeds.time_zone()
@@ -164,7 +167,7 @@ def _releases(audience: str, entries: list[Facts], is_free: bool) -> Iterator[It
         why = "old"
         if name == current:
             why = "current"
-        elif name in (held.get("release_id"), held.get("from_release_id")):
+        elif name in held:
             why = "held"
         elif name in newest:
             why = "newest"
@@ -236,5 +239,10 @@ def _folders(name: str) -> list[Path]:
 
 
 def _size(path: Path) -> int:
-    files = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
-    return sum(file.lstat().st_size for file in files if not file.is_dir())
+    """Bytes of a file or of all under a folder; a run at work may take its own away meanwhile."""
+    files = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+    size = 0
+    for file in [path] if path.is_symlink() or not path.is_dir() else files:
+        with suppress(FileNotFoundError):
+            size += file.lstat().st_size
+    return size

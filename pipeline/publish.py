@@ -72,7 +72,7 @@ def _publish(audience: str, build: Build, request: dict[str, Any], accept: str |
         }
     final = store.home() / audience / "releases" / release["release_id"]
     with store.new_directory(final, mode=store.PUBLISHED_FOLDER) as folder:
-        _fill(folder, build, audience, release, _last(audience, now))
+        _fill(folder, build, audience, release, _last(audience))
     with store.lock("publish", request["run_id"]):
         _check(audience, build)  # another run may have published while this one wrote its files
         if releases.current(audience) != now:
@@ -111,7 +111,7 @@ def _check(audience: str, build: Build) -> None:
     if build.facts["gate_failures"]:
         failures = ", ".join(build.facts["gate_failures"])
         raise Problem("gate_failed", build_id=build.build_id, failures=failures)
-    held = ledger.hold()
+    held = ledger.hold(audience)
     if held:
         raise Problem("publishing_held", run_id=held["run_id"], reason=held["reason"])
     now = releases.current(audience)
@@ -136,12 +136,13 @@ def _moved(build: Build, now: Release | None, accept: str | None) -> Release:
     return {"accepted": stops, "moved": warns}
 
 
-def _last(audience: str, now: Release | None) -> tuple[Path, Path] | None:
-    """File and build of the last public release, which readers still have. Raises `no_build`."""
-    if audience != "public" or now is None:
+def _last(audience: str) -> tuple[Path, Path] | None:
+    """File and build of the last public release, which readers still have, also when it was rolled
+    back. Raises `no_build`."""
+    if audience != "public" or not (told := releases.every(audience)):
         return None
-    folder = releases.folder_of(audience, now["release_id"])
-    return folder / releases.DATABASE, builds.find(now["build_id"]).database
+    folder = releases.folder_of(audience, told[-1]["release_id"])
+    return folder / releases.DATABASE, builds.find(told[-1]["build_id"]).database
 
 
 def _fill(
@@ -192,5 +193,5 @@ def roll_back(release_id: str, request: dict[str, Any], audience: str = "interna
         folder = releases.folder_of(audience, release_id)  # prune has the same lock
         now = releases.current(audience)
         switched = {"release_id": release_id, "from_release_id": now and now["release_id"]}
-        ledger.record({**request, **switched, "exit_code": 0})
+        ledger.record({**request, "audience": audience, **switched, "exit_code": 0})
         releases.switch(audience, folder)

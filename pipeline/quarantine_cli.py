@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import quarantine, returns
+from pipeline import flow, quarantine, returns
 from pipeline.messages import shown
 from pipeline.printing import Json, out, print_json, print_table
 from pipeline.quarantine import Wanted
@@ -27,12 +27,17 @@ def list_records(
     excluded: Annotated[
         bool, typer.Option("--excluded", help="records that layouts and corrections leave out")
     ] = False,
+    refused: Annotated[
+        bool, typer.Option("--refused", help="deliveries that stand refused, and why")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Rows set aside by office, month and rule with US$ at stake; or what wasn't resolved."""
-    if unplaced + excluded + bool(office or month or rule) > 1:
-        raise typer.BadParameter("say --unplaced or --excluded alone")
-    if unplaced or excluded:
+    if unplaced + excluded + refused + bool(office or month or rule) > 1:
+        raise typer.BadParameter("say --unplaced, --excluded or --refused alone")
+    if refused:
+        rows = flow.refused()
+    elif unplaced or excluded:
         rows = quarantine.unplaced() if unplaced else quarantine.excluded()
     else:
         rows = quarantine.listed(Wanted(office, month, rule))
@@ -40,6 +45,12 @@ def list_records(
         print_json(rows)
     elif not rows:
         out.print("kosong / empty")
+    elif refused:
+        for one in rows:
+            out.print(one["delivery_id"])
+            for problem in one["problems"]:
+                told = [shown(f"  {problem[language]}", 2000) for language in ("id", "en")]
+                out.print(*told, f"  docs/runbook.md#{problem['code']}", sep="\n")
     else:
         print_table("karantina / quarantine", rows, list(rows[0]))
 

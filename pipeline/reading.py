@@ -19,7 +19,7 @@ from pipeline.messages import Problem
 from pipeline.settings import settings
 from pipeline.unwrap import unwrap
 
-WORK_FILES = (".unpacked", ".utf8", ".csv", ".lines", ".sound")
+WORK_FILES = (".unpacked", ".utf8", ".csv", ".lines", ".readable")
 PERIODS = ("d yyyy-MM", "d MMMM yyyy", "d MMM yyyy", "d M/yyyy", "d M-yyyy", "d yyyy/MM")
 Facts = dict[str, Any]  # of a manifest: file_name, source; office, month, last_month, landed_at
 
@@ -184,14 +184,14 @@ def read(con: duck.Connection, number: int, delivery: Opened, facts: Facts, work
     # on: it names the wrong place for text after a quote, and lets one field too many pass when
     # that is empty, though all before it may have shifted. So it gets to see neither.
     if found.is_mixed or not found.is_sound.all():
-        path = work.with_suffix(".sound")
-        records.write_sound(data, found, path)
+        path = work.with_suffix(".readable")
+        records.write_readable(data, found, layout.delimiter, path)
     first_row = int(con.execute(f"SELECT count(*) FROM {layout.raw_table}").fetchall()[0][0])
     rows = _read_csv(con, number, path, layout, names, source_of, extra)
-    broken = len(found) - int(found.is_sound.sum())
-    if rows + broken != len(found) - 1:
+    if rows != len(found) - 1:
+        broken = int((~found.is_sound).sum())
         raise Problem("records_do_not_reconcile", physical=len(found) - 1, read=rows, broken=broken)
-    _note_odd(con, number, first_row, delivery)
+    _note_odd(con, number, first_row, delivery, [*layout.constants, *(["extra"] if extra else [])])
     unknown = sorted(set(extra) - set(layout.ignored))
     warnings = [Problem("new_columns", names=", ".join(unknown))] if unknown else []
     absent = " ".join(column for column in layout.optional if column not in source_of)
@@ -245,29 +245,34 @@ def _read_csv(
     return int(inserted.fetchall()[0][0])
 
 
-def _note_odd(con: duck.Connection, number: int, first_row: int, delivery: Opened) -> None:
+def _note_odd(
+    con: duck.Connection, number: int, first_row: int, delivery: Opened, filled: list[str]
+) -> None:
     """Note the line of each record that isn't simply the next one, and the text of those that
-    can't be split, which get a row of their own after the file's others.
+    can't be split, of which nothing is known: not even what is `filled` in every row. What the
+    workbook's reader couldn't split gets a row after the file's others.
     """
-    data, found = delivery.data, delivery.found
-    lines = found.lines[found.is_sound][1:]
-    at = np.flatnonzero(lines != np.arange(len(lines)) + 2)
+    table, found, data = delivery.layout.raw_table, delivery.found, delivery.data
+    lines, sound = found.lines[1:], found.is_sound[1:]
+    at = np.flatnonzero((lines != np.arange(len(lines)) + 2) & sound)
     if len(at):
         shifted = {"row_id": first_row + at, "line": lines[at]}  # noqa: F841  DuckDB reads it
         con.execute("INSERT INTO odd SELECT row_id, line, NULL FROM shifted")
     broken = [
-        (int(found.lines[i]), data[found.starts[i] : found.ends[i]].decode())
-        for i in np.flatnonzero(~found.is_sound).tolist()
-    ] + delivery.table.broken
+        (first_row + n - 1, int(found.lines[n]), data[found.starts[n] : found.ends[n]].decode())
+        for n in np.flatnonzero(~found.is_sound).tolist()
+    ]
+    if broken and filled:
+        nothing = ", ".join(f"{duck.identifier(name)} = NULL" for name in filled)
+        rows = [row for row, *_ in broken]
+        con.execute(f"UPDATE {table} SET {nothing} WHERE rowid IN (SELECT unnest(?))", [rows])
+    if more := delivery.table.broken:
+        con.execute(f"INSERT INTO {table} (delivery_no) SELECT {number} FROM range({len(more)})")
+        broken += [(first_row + len(lines) + n, *one) for n, one in enumerate(more)]
     if broken:
-        row_ids = first_row + len(lines) + np.arange(len(broken))
-        con.execute(
-            f"INSERT INTO {delivery.layout.raw_table} (delivery_no) "
-            f"SELECT {number} FROM range({len(broken)})"
-        )
         con.execute(
             "INSERT INTO odd SELECT unnest(?), unnest(?), unnest(?)",
-            [row_ids.tolist(), *map(list, zip(*broken, strict=True))],
+            [*map(list, zip(*broken, strict=True))],
         )
 
 

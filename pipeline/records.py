@@ -253,9 +253,26 @@ def swallowed_line(data: mmap.mmap, found: Scan, delimiter: str) -> int | None:
     return None
 
 
-def write_sound(data: mmap.mmap, found: Scan, target: Path) -> None:
-    """Write the header and the records that can be split, each ended by LF."""
+def write_readable(data: mmap.mmap, found: Scan, delimiter: str, target: Path) -> None:
+    """Write all records, ended alike; one that can't be split gives way to one of blanks, so that
+    the n-th record stays the n-th.
+    """
+    is_crlf = not found.is_mixed and data[found.ends[0] : found.ends[0] + 1] == b"\r"
+    end_of_line = b"\r\n" if is_crlf else b"\n"
+    blank = delimiter.encode() * (int(found.fields[0]) - 1) + end_of_line
     sound = found.is_sound
-    places = zip(found.starts[sound].tolist(), found.ends[sound].tolist(), strict=True)
+    # What stands there as it is to be written goes in one piece: record by record took 2 µs each.
+    goes_on = np.zeros(len(found), np.bool_)
+    goes_on[1:] = sound[1:] & sound[:-1]
+    goes_on[1:] &= found.starts[1:] - found.ends[:-1] == len(end_of_line)
+    first = np.flatnonzero(~goes_on)
+    pieces = zip(
+        found.starts[first].tolist(),
+        found.ends[np.append(first[1:], len(found)) - 1].tolist(),
+        sound[first].tolist(),
+        strict=True,
+    )
     with target.open("wb") as file:
-        file.writelines(data[start:end] + b"\n" for start, end in places)
+        file.writelines(
+            data[start:end] + end_of_line if is_sound else blank for start, end, is_sound in pieces
+        )

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,11 @@ def database_of(audience: str, release_id: str | None) -> Path | None:
 
 def every(audience: str) -> list[dict[str, Any]]:
     """release.json of all releases that are kept, oldest first."""
-    root = store.home() / audience / "releases"
-    return [store.read_json(path) for path in sorted(root.glob("2*/release.json"))]
+    found = []
+    for path in sorted((store.home() / audience / "releases").glob("2*/release.json")):
+        with suppress(FileNotFoundError):  # prune has just taken it
+            found.append(store.read_json(path))
+    return found
 
 
 def seal(folder: Path) -> None:

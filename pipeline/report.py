@@ -45,10 +45,12 @@ def text(entry: dict[str, Any], language: str) -> str:
         lines.append(words["validated"].format(**entry["validate"]))
         for one in entry["validate"].get("corrections", []):
             lines.append(words["correction"].format(red_on=one["red_on"], text=one[language]))
+    lines += _refused(entry, language)
     if entry["failed_at"]:
         why = _told(entry["problem"], language) if entry["problem"] else words["log"]
         problem = entry["problem"] or {}
-        key = "cancelled" if problem.get("code") == "cancelled" else "stopped"
+        key = "unbooked" if entry["failed_at"] == "ledger" else "stopped"
+        key = "cancelled" if problem.get("code") == "cancelled" else key
         lines.append(words[key].format(step=entry["failed_at"], text=why))
         lines += _listed(problem.get("moved", []))
     if published := entry["publish"]:
@@ -67,8 +69,23 @@ def text(entry: dict[str, Any], language: str) -> str:
             lines.append(words["still"].format(count=len(known)))
     if entry["build"] and (file := checks.file_of(entry["build"]["build_id"])).exists():
         lines.append(words["checks"].format(file=file))
-    lines.append(words["next"])
+    lines.append(words["next"].format(commands=" · ".join(_next(entry))))
     return "\n".join(lines)
+
+
+def _next(entry: dict[str, Any]) -> list[str]:
+    """What to type, by what is wrong; what stopped a run has told its own command."""
+    published = entry["publish"] or {}
+    trouble = [*published.get("newly_wrong", []), *published.get("still_wrong", [])]
+    kinds = {line.split(" ")[1] for line in trouble}
+    refused = bool((entry["validate"] or {}).get("refused")) or "refused" in kinds
+    commands = [
+        *["ipska plan"] * bool((entry["extract"] or {}).get("failed")),
+        *["ipska quarantine list --refused"] * refused,
+        *["ipska quarantine list"] * ("accepted" in kinds),
+    ]
+    good = ["ipska rank --period-kind ytd --baseline years_3", "ipska quarantine list --unplaced"]
+    return ["ipska status", *(commands or good * bool(published))]
 
 
 def _left(gone: list[dict[str, Any]], language: str) -> str:
@@ -101,14 +118,32 @@ def _age(days: int | None) -> str:
 
 
 def _failed(failed: list[dict[str, str]], language: str) -> list[str]:
+    return _by_cause("failed", [(one["slice"], one) for one in failed], language)
+
+
+def _refused(entry: dict[str, Any], language: str) -> list[str]:
+    """Those of this run, and those newly wrong that a night judged which stopped."""
+    pairs = [
+        (one["delivery_id"].split("/")[1], problem)
+        for step in ("validate", "publish")
+        for one in (entry[step] or {}).get("refused", [])
+        if isinstance(one, dict)  # older entries have no reasons
+        for problem in one["problems"]
+    ]
+    return _by_cause("refused_for", pairs, language)
+
+
+def _by_cause(key: str, pairs: list[tuple[str, dict[str, str]]], language: str) -> list[str]:
     """One line per cause, not per slice: an unmounted share fails them all in one way."""
-    slices = defaultdict(list)
-    for one in failed:
-        slices[_told(one, language)].append(one["slice"])
-    return [
-        WORDS[language]["failed"].format(slice=_some(names), text=text)
+    slices: dict[str, dict[str, None]] = defaultdict(dict)
+    for name, problem in pairs:
+        slices[_told(problem, language)][name] = None
+    lines = [
+        WORDS[language][key].format(slice=_some([*names]), text=text)
         for text, names in slices.items()
     ]
+    more = len(lines) - SHOWN_TROUBLE
+    return lines[:SHOWN_TROUBLE] + [f"… {more}"] * (more > 0)
 
 
 def _trouble(line: str, language: str) -> str:

@@ -37,7 +37,9 @@ def nightly(
     `accept` "movement" publishes what only that would stop, for a reason. Raises Problem.
     """
     back = settings().months_back if months_back is None else months_back
-    months = periods.due_months(run_after, back, newest)
+    # What the setting says may reach beyond a feed that is new; what a person says is meant.
+    earliest = None if months_back is None else _earliest(None)
+    months = periods.due_months(run_after, back, newest, earliest)
     why = reason or ("" if accept else "nightly run")
     return _of_run("nightly", months, None, who or "schedule", why, accept=accept)
 
@@ -54,10 +56,14 @@ def backfill(
 ) -> Facts:
     """What a backfill pulls: a range of months as one build. Raises Problem on bad input."""
     months = periods.checked_range(first, last, run_after)
-    earliest = min(one.first_month for one in feeds.chosen(feed))
+    earliest = _earliest(feed)
     if months[0] < earliest:
         raise Problem("before_feed", value=str(months[0]), first=str(earliest))
     return _of_run("backfill", months, feed, who or "operator", reason, force, accept)
+
+
+def _earliest(feed: str | None) -> periods.Month:
+    return min(one.first_month for one in feeds.chosen(feed))
 
 
 def resubmit(file: Path, reason: str, who: str = "") -> Facts:

@@ -33,7 +33,9 @@ class Settings(BaseSettings):
     boundaries: Path | None = Field(None, description="GeoJSON or TopoJSON by BPS code for the map")
 
     deadline: time = Field(time(6), description="until when the night's release is due, local time")
-    months_back: int = Field(3, description="months before the newest expected one pulled nightly")
+    months_back: int = Field(
+        3, ge=0, le=1200, description="months before the newest expected one pulled nightly"
+    )
     memory_limit: str = Field("2GB", description="DuckDB's memory; work beyond it spills to disk")
     threads: int | None = Field(None, description="DuckDB's threads; default: all cores")
     max_file_mb: int = Field(2048, description="a larger delivery is refused unread")

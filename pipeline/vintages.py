@@ -25,7 +25,7 @@ def releases_at(moments: list[datetime]) -> list[dict[str, Any] | None]:
     switched = {(store.parse_stamp(name), name) for name in kept}
     for entry in ledger.entries():
         done = entry.get("publish") or entry
-        if entry["kind"] == "rollback":
+        if entry["kind"] == "rollback" and entry.get("audience") != "public":
             switched.add((store.parse_stamp(entry["run_id"]), entry["release_id"]))
         elif entry["kind"] != "public" and done.get("published"):
             # Of a release that is no longer kept, the ledger still knows.

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from pipeline import duck, flow, prune, running
 from pipeline.page import charts
 
+LIMIT_S = 600  # a child that waits for ever would take the whole suite along
 Work = Callable[[], Any]
 Each = Callable[[str, str], None]  # stage; door, before or after
 # Everything by which a run changes the data root; of DuckDB's own files, that it opens one.
@@ -65,6 +66,7 @@ def _in_a_child(work: Work, each: Each, log: Path) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     status = 1
     try:
+        signal.alarm(LIMIT_S)
         quiet = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)

@@ -71,6 +71,26 @@ def asked(dag: Any, run_after: str, params: Facts) -> list[str] | str:
         return problem.code
 
 
+def unstarted(dag: Any, user: str | None) -> list[str]:
+    """What is concluded when the first task of a night has failed."""
+    night = SimpleNamespace(dag_id=dag.dag_id, triggering_user_name=user)
+    with patch("pipeline.outcome.unstarted") as told:
+        try:
+            dag.get_task("conclude").python_callable(*[None] * 5, dag_run=night, params={})
+        except Exception as error:
+            return [str(error), *(call.args[0] for call in told.call_args_list)]
+    raise AssertionError("it is red")
+
+
+def released() -> str:
+    """Publish the newest build by command; the release's id."""
+    from pipeline import builds, publish, requests, store
+
+    made = max((store.home() / "builds").glob("*/build.json"), key=lambda one: one.stat().st_mtime)
+    request = requests.made("release", "by command", "ops")
+    return str(publish.publish("internal", builds.find(made.parent.name), request)["release_id"])
+
+
 def run(dag: Any, case: Facts) -> Facts:
     """One run, as Airflow does it; by default without a logical date, as an API trigger may be."""
     from airflow.sdk.exceptions import ParamValidationError
@@ -81,7 +101,7 @@ def run(dag: Any, case: Facts) -> Facts:
         Path(path).write_text(text, "utf-8")
     broken: Any = contextlib.nullcontext()
     if step := case.get("break"):
-        broken = patch(f"pipeline.flow.{step}", side_effect=Problem("bad_month", value="broken"))
+        broken = patch(f"pipeline.{step}", side_effect=Problem("bad_month", value="broken"))
     if late := case.get("late"):
         broken = patch.multiple(
             "pipeline.freshness",
@@ -107,6 +127,13 @@ def run(dag: Any, case: Facts) -> Facts:
     }
 
 
+HOW: dict[str, Any] = {
+    "run": run,
+    "ask": lambda dag, case: asked(dag, **case["ask"]),
+    "release": lambda *_: released(),
+}
+
+
 def main(cases: list[Facts]) -> Facts:
     from airflow.models.asset import AssetEvent
     from airflow.models.connection import Connection
@@ -122,8 +149,9 @@ def main(cases: list[Facts]) -> Facts:
     results["due"] = due(dags["ipska_nightly"], "2024-09-30T12:00:00+00:00")
     for case in cases:
         dag = dags[f"ipska_{case['dag']}"]
-        done = run(dag, case) if case["how"] == "run" else asked(dag, **case["ask"])
-        results[case["name"]] = done
+        results[case["name"]] = HOW[case["how"]](dag, case)
+    night = dags["ipska_nightly"]
+    results["unstarted"] = [unstarted(night, user) for user in (None, "ops")]
     with create_session() as session:
         found = session.scalars(select(AssetEvent).order_by(AssetEvent.id))
         results["events"] = [{"uri": one.asset.uri, **one.extra} for one in found]

@@ -1,10 +1,11 @@
 """Rows in, rows out: feed one SQL model by hand, or lay out whole deliveries as validate would."""
 
+import glob
 from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from pipeline import duck, load, models, store
+from pipeline import conform, duck, load, models, store
 
 RULES_SHA = "0123456789abcdef"
 # What tables above core.aggregate_cell read of it.
@@ -109,12 +110,18 @@ def deliver(
     **changes: Any,
 ) -> Row:
     """Lay the Parquet files of one delivery under IPSKA_HOME; give its verdict."""
-    columns = {"certificate_line": load.LINE, "aggregate": load.CELL}[grain]
+    columns = {"certificate_line": load.RECORD, "aggregate": load.CELL}[grain]
     office, month = slice_code.split("_")
     stamp = "".join(c for c in landed_at[:19] if c.isalnum())
     delivery_id = f"{feed}/{slice_code}/{stamp}000000Z-abcdef12"
     aside = quarantined or []
-    if accepted:
+    if accepted and grain == "certificate_line":
+        with duck.connect() as con:
+            accept(con, [{"delivery_id": delivery_id, **row} for row in accepted])
+            for name, table in conform.WRITTEN[grain]["accepted"].items():
+                _copy(con, f"(SELECT * EXCLUDE (delivery_no) FROM {table})", "accepted",
+                      delivery_id, f"{name}.parquet")  # fmt: skip
+    elif accepted:
         _write("accepted", delivery_id, "line.parquet", columns, accepted)
     if aside:
         columns = f"{columns}, findings {load.FINDING}, raw VARCHAR"
@@ -168,16 +175,58 @@ def _amount(row: Row) -> Decimal | None:
     return found
 
 
+def written(folder: str, delivery_id: str, rules_sha: str, name: str) -> list[Row]:
+    """The rows of a file that validate wrote, by line; those of goods lines with their header."""
+    place = store.home() / folder / delivery_id / rules_sha[:8]
+    if not (place / name).exists():
+        return []
+    source = f"read_parquet({duck.literal(glob.escape(str(place / name)))}) AS l"
+    if (header := place / "certificate.parquet").exists():
+        file = duck.literal(glob.escape(str(header)))
+        more = f"SELECT * EXCLUDE (flags) FROM read_parquet({file})"
+        source += f" JOIN ({more}) AS c USING (delivery_id, certificate_key)"
+    with duck.connect() as con:
+        return duck.rows(con, f"FROM {source} ORDER BY line")
+
+
+def accept(con: duck.Connection, rows: list[Row]) -> None:
+    """Make what validate accepts of these records, as its own SQL does: tables accepted and
+    accepted_certificate."""
+    con.execute(conform.sql("macros") + conform.sql("tables"))
+    con.execute("CREATE TABLE aside (row_id BIGINT, delivery_no INTEGER, certificate_key VARCHAR)")
+    con.execute("CREATE TABLE flag (row_id BIGINT, flags VARCHAR[])")
+    con.execute(
+        "CREATE TABLE batch (row_id BIGINT, delivery_no INTEGER, is_split BOOLEAN DEFAULT true, "
+        f"may_lack_fob BOOLEAN DEFAULT false, {load.RECORD})"
+    )
+    numbers = {one: n for n, one in enumerate(dict.fromkeys(row["delivery_id"] for row in rows))}
+    for delivery_id, number in numbers.items():
+        insert(con, "delivery", {"delivery_no": number, "delivery_id": delivery_id})
+    for n, row in enumerate(rows):
+        insert(con, "batch", {"row_id": n, "delivery_no": numbers[row["delivery_id"]], **row})
+    con.execute("INSERT INTO flag SELECT row_id, flags FROM batch WHERE len(flags) > 0")
+    con.execute("CREATE TABLE certificate AS " + conform.sql("certificate"))
+    for name in conform.WRITTEN["certificate_line"]["accepted"].values():
+        con.execute(f"CREATE TABLE {name} AS " + conform.sql(name))
+
+
+def insert(con: duck.Connection, name: str, row: Row) -> None:
+    marks = ", ".join("?" * len(row))
+    con.execute(f"INSERT INTO {name} ({', '.join(row)}) VALUES ({marks})", [*row.values()])
+
+
 def _write(folder: str, delivery_id: str, name: str, columns: str, rows: list[Row]) -> None:
-    path = store.home() / folder / delivery_id / RULES_SHA[:8] / name
-    path.parent.mkdir(parents=True, exist_ok=True)
     with duck.connect() as con:
         con.execute(f"CREATE TABLE t ({columns})")
         for row in rows:
-            whole = {"delivery_id": delivery_id, **row}
-            marks = ", ".join("?" * len(whole))
-            con.execute(f"INSERT INTO t ({', '.join(whole)}) VALUES ({marks})", [*whole.values()])
-        con.execute(f"COPY t TO {duck.literal(str(path))} (FORMAT parquet)")
+            insert(con, "t", {"delivery_id": delivery_id, **row})
+        _copy(con, "t", folder, delivery_id, name)
+
+
+def _copy(con: duck.Connection, source: str, folder: str, delivery_id: str, name: str) -> None:
+    path = store.home() / folder / delivery_id / RULES_SHA[:8] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    con.execute(f"COPY {source} TO {duck.literal(str(path))} (FORMAT parquet)")
 
 
 PLACES = {"3201": "Kab. Bogor", "3276": "Kota Depok", "3216": "Kab. Bekasi", "3271": "Kota Bogor"}

@@ -13,6 +13,7 @@ from pipeline import (
     builds,
     flow,
     ledger,
+    notify,
     publish,
     rejections,
     releases,
@@ -22,6 +23,7 @@ from pipeline import (
     verify,
 )
 from pipeline.messages import Problem
+from test_cli import call
 from two_months import Facts, change, rewrite
 
 
@@ -76,7 +78,12 @@ def test_a_corrupt_delivery_is_refused_and_the_others_are_published(root: Path) 
     assert report["exit_code"] == 3
     assert len(report["extract"]["landed"]) == 2
     (refused,) = report["validate"]["refused"]
-    assert refused.startswith("eska/BKS_2024-09/")
+    assert refused["delivery_id"].startswith("eska/BKS_2024-09/")
+    (problem,) = refused["problems"]
+    for language, word in (("en", "Refused"), ("id", "Ditolak")):
+        reason = f"{word} BKS_2024-09: {problem[language]} docs/runbook.md#header_mismatch"
+        assert reason in report[f"text_{language}"].splitlines()
+    assert "ipska quarantine list --refused" in report["text_en"].splitlines()[-1]
     assert report["publish"]["published"]
     assert before and report["publish"]["release_id"] != before["release_id"]
     assert "BKS_2024-09" in report["text_en"]
@@ -91,12 +98,55 @@ def test_a_corrupt_delivery_is_refused_and_the_others_are_published(root: Path) 
     assert repeated["exit_code"] == 0
 
 
+def test_a_night_that_stops_says_what_was_refused_and_the_next_one_says_it_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = sorted((root / "deliveries" / "BKS").glob("*_2024-09_*.csv"))[-1]
+    rewrite(victim, b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(flow, "_build", lambda *_: (_ for _ in ()).throw(Problem("cancelled")))
+        stopped = again("it stops")
+    assert (stopped["exit_code"], stopped["failed_at"]) == (1, "build")
+    assert "Refused BKS_2024-09: " in stopped["text_en"]
+    assert f"refused {stopped['validate']['refused'][0]['delivery_id']}" in notify.wrong(stopped)
+    report = again("it goes on")
+    assert report["exit_code"] == 3 and report["validate"]["refused"] == []
+    assert "Refused BKS_2024-09: " in report["text_en"]
+    assert "docs/runbook.md#zero_bytes" in report["text_en"]
+    known = again("nothing is new")["text_en"]
+    assert "Refused BKS_2024-09" not in known and "ipska quarantine list --refused" in known
+
+
+def test_what_stands_refused_is_listed_until_a_sound_one_comes(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert flow.refused() == []
+    for at, office in enumerate(("BKS", "BGR")):
+        victim = sorted((root / "deliveries" / office).glob("*_2024-09_*.csv"))[-1]
+        sound = victim.read_bytes()
+        rewrite(victim, b"")
+        flow.validate(request := two_months.request("bad"), flow.extract(request))
+        assert len(flow.refused()) == at + 1
+    out = call(capsys, "quarantine", "list", "--refused")[1]
+    assert out.count("docs/runbook.md#zero_bytes") == 2 and "Ask the office to send it" in out
+    rewrite(victim, sound + sound.splitlines(keepends=True)[-1])
+    (landed,) = flow.extract(request)["landed"]
+    flow.validate(request, {})
+    assert [one["delivery_id"].split("/")[1] for one in flow.refused()] == ["BKS_2024-09"]
+    rejections.reject(landed, "a line twice")
+    told = {one["delivery_id"]: one["problems"][0]["code"] for one in flow.refused()}
+    assert told.pop(landed) == "rejected"
+    assert [*told.values()] == ["zero_bytes"] * 2, "what it had replaced stands again"
+
+
 def test_an_older_extract_counts_only_by_force(root: Path) -> None:
     newest = sorted((root / "deliveries" / "KRW").glob("*_2024-08_*.csv"))[-1]
     older = newest.with_name("SINTETIS_KRW_2024-08_20240901T000001.csv")
     older.write_bytes(b"".join(newest.read_bytes().splitlines(keepends=True)[:-1]))
     refused = again("an older extract")
-    assert [one.split("/")[1] for one in refused["validate"]["refused"]] == ["KRW_2024-08"]
+    assert [one["delivery_id"].split("/")[1] for one in refused["validate"]["refused"]] == [
+        "KRW_2024-08"
+    ]
     reason = "the office took its newer extract back"
     forced = requests.backfill("2024-08", "2024-08", None, reason, store.now(), force=True)
     report = flow.run(forced, tell=lambda _: None)

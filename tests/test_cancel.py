@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline import flow, layouts, publish, releases, requests, running, settings, store
+import two_months
+from pipeline import flow, publish, releases, requests, running, settings, store
 from pipeline.messages import Problem
 from servers import web_server
 from test_dags import delivery
@@ -66,7 +68,7 @@ def test_what_landed_is_whole_and_not_fetched_again(
             [sys.executable, "-m", "pipeline", *command], stdout=subprocess.PIPE, text=True
         )
         site.script = At(3, lambda: child.send_signal(number))
-        out, _ = child.communicate(timeout=60)
+        out, _ = child.communicate(timeout=300)
         first = len(site.gets())
         is_kill = number == signal.SIGKILL
         assert child.returncode == (-9 if is_kill else 1)
@@ -93,23 +95,38 @@ def test_what_landed_is_whole_and_not_fetched_again(
         assert landed() == [f"DPK_{month}" for month in MONTHS]
 
 
+def wanted() -> Facts:
+    return requests.backfill("2024-09", "2024-09", None, "a test", store.now())
+
+
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one delivery, and its environment."""
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A root for each step, in which a run has done the steps before it. Read only: see `at`."""
     root = tmp_path_factory.mktemp("cancel")
-    (root / "deliveries").mkdir()
-    (root / "deliveries" / "DPK_2024-09.csv").write_text(delivery("DPK", "2024-09"))
-    (root / "feeds.toml").write_text(FEED.format(url="{deliveries}/{office}_{period}.csv"))
-    return root
+    first = root / "validate"
+    (first / "deliveries").mkdir(parents=True)
+    (first / "deliveries" / "DPK_2024-09.csv").write_text(delivery("DPK", "2024-09"))
+    (first / "feeds.toml").write_text(FEED.format(url="{deliveries}/{office}_{period}.csv"))
+    with pytest.MonkeyPatch.context() as patch:
+        two_months.use(patch, first)
+        flow.extract(request := wanted())
+        two_months.use(patch, two_months.copy(first, root / "build"))
+        flow.validate(request, {})
+        two_months.use(patch, two_months.copy(root / "build", root / "publish"))
+        flow.build(request, {})
+        for step in ("validate", "build", "publish"):
+            two_months.use(patch, root / step)
+            running.clear(request)
+        yield root
+    settings.settings.cache_clear()
 
 
 @pytest.fixture
-def request_(begun: Path, monkeypatch: pytest.MonkeyPatch) -> Facts:
-    for name, place in {"HOME": "data", "DELIVERIES": "deliveries", "FEEDS": "feeds.toml"}.items():
-        monkeypatch.setenv(f"IPSKA_{name}", str(begun / place))
-    settings.settings.cache_clear()
-    layouts.load_layout.cache_clear()
-    return requests.backfill("2024-09", "2024-09", None, "a test", store.now())
+def at(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Work on a copy of the root that a step begins with."""
+    return lambda step: two_months.use(
+        monkeypatch, two_months.copy(begun / step, tmp_path / "copy")
+    )
 
 
 def interrupted(function: Any, before: bool = True) -> Any:
@@ -134,7 +151,6 @@ def swallowed(*_: Any, **__: Any) -> Any:
         raise Problem("suite_error", suite="core", error="x", rule="y") from None
 
 
-# In this order: each leaves what the next begins with.
 CASES = [
     ("validate", flow.validating, "validate", interrupted),
     ("build", flow.load, "load", interrupted),
@@ -146,10 +162,11 @@ CASES = [
 
 @pytest.mark.parametrize(("step", "module", "name", "how"), CASES)
 def test_a_step_that_is_cancelled_publishes_nothing(
-    request_: Facts, monkeypatch: pytest.MonkeyPatch, step: str, module: Any, name: str, how: Any
+    at: Any, monkeypatch: pytest.MonkeyPatch, step: str, module: Any, name: str, how: Any
 ) -> None:
+    at(step)
     monkeypatch.setattr(module, name, how(getattr(module, name)))
-    done = flow.run(request_, tell=lambda _: None)
+    done = flow.run(wanted(), tell=lambda _: None)
     assert (done["exit_code"], done["failed_at"]) == (1, step)
     assert done["problem"]["code"] == "cancelled"
     assert releases.current("internal") is None
@@ -158,10 +175,11 @@ def test_a_step_that_is_cancelled_publishes_nothing(
 
 
 def test_once_the_link_has_moved_it_is_too_late_to_cancel(
-    request_: Facts, monkeypatch: pytest.MonkeyPatch
+    at: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    at("publish")
     monkeypatch.setattr(store, "switch_link", interrupted(store.switch_link, before=False))
-    done = flow.run(request_, tell=lambda _: None)
+    done = flow.run(wanted(), tell=lambda _: None)
     assert done["publish"]["published"] and done["problem"] is None
     assert releases.current("internal")
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -223,6 +241,8 @@ def test_what_threads_give_comes_in_order_and_what_has_not_begun_is_left() -> No
 
     def work(number: int) -> None:
         begun.append(number)
+        if number:  # gives the thread that waits 20 s in all to notice the first error
+            threading.Event().wait(0.02)
         raise ValueError
 
     with pytest.raises(ValueError):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from golden import CELL, line, result, seeds, table
+from golden import CELL, accept, insert, line, result, seeds, table
 from pipeline import duck, load, models
 
 N1, N2, N3, N4, N8 = (f"000000{n}/BGR/2024" for n in (1, 2, 3, 4, 8))
@@ -22,9 +22,8 @@ def con() -> Iterator[duck.Connection]:
 def stage(con: duck.Connection, **by_delivery: list[dict[str, Any]]) -> None:
     """Deliveries d1, d2 … (of 1, 2 … February 2024) with these lines, in q1 … quarantined."""
     con.execute("CREATE SCHEMA IF NOT EXISTS stage; CREATE SCHEMA IF NOT EXISTS core")
-    con.execute(f"CREATE TABLE stage.accepted_line ({load.LINE})")
     con.execute(
-        f"CREATE TABLE stage.quarantine_row ({load.LINE}, findings {load.FINDING}, raw VARCHAR)"
+        f"CREATE TABLE stage.quarantine_row ({load.RECORD}, findings {load.FINDING}, raw VARCHAR)"
     )
     days = sorted({name[1:] for name in by_delivery})
     table(
@@ -35,13 +34,18 @@ def stage(con: duck.Connection, **by_delivery: list[dict[str, Any]]) -> None:
         [(f"d{n}", "f", "BGR", "2024-01-01", "2024-03-01", f"2024-02-0{n}") for n in days],
     )
     for name, rows in by_delivery.items():
-        target = "stage.quarantine_row" if name[0] == "q" else "stage.accepted_line"
-        for row in rows:
-            whole = {"delivery_id": f"d{name[1:]}", **row}
-            con.execute(
-                f"INSERT INTO {target} ({', '.join(whole)}) VALUES ({', '.join('?' * len(whole))})",
-                list(whole.values()),
-            )
+        for row in rows if name[0] == "q" else ():
+            insert(con, "stage.quarantine_row", {"delivery_id": f"d{name[1:]}", **row})
+    accept(con, [
+        {"delivery_id": f"d{name[1:]}", **row}
+        for name, rows in by_delivery.items() for row in rows if name[0] == "a"
+    ])  # fmt: skip
+    con.execute("CREATE TABLE stage.accepted_line AS SELECT * EXCLUDE (delivery_no) FROM accepted")
+    con.execute(
+        "CREATE TABLE stage.accepted_certificate AS "
+        "SELECT * EXCLUDE (delivery_no) FROM accepted_certificate"
+    )
+    models.materialise(con, "core", only=("core.certificate_contest",))
 
 
 @pytest.mark.parametrize(
@@ -212,11 +216,11 @@ def test_who_an_exporter_is(con: duck.Connection) -> None:
     stage(con, a1=[line(n, **case) for n, case in zip(numbers, cases, strict=True)])
     columns = "certificate_key, nib_id, npwp_id, name_id"
     assert [row[1:] for row in result(con, "core.certificate_version", columns)] == [
-        (f"nib:{nib}", "npwp:012345678", "name:BGR:CONTOH"),
-        (None, "npwp:012345678", "name:BGR:CONTOH"),
+        (f"nib:{nib}", "npwp:012345678", None),
+        (None, "npwp:012345678", None),
         (None, None, "name:BGR:MEBEL ROTAN"),
         (None, None, "name:BGR:MEBEL ROTAN"),
-        (None, "person:3201234567890001", "name:BGR:CONTOH"),
+        (None, "person:3201234567890001", None),
         (None, None, None),
     ]
     models.materialise(con, "core", only=("core.certificate_version",))

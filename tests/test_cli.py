@@ -72,6 +72,8 @@ def test_before_the_first_release_the_error_says_what_to_do(
         (["plan", "--from", "2024-02"], "--to"),
         (["plan", "--feed", "eska"], "--from"),
         (["plan", "--from", "2024-01", "--to", "2024-01", "--feed", "x"], "no feed 'x'"),
+        (["run", "--months-back", "100000"], "before the first month"),
+        (["plan", "--newest", "2024-01", "--months-back", "37"], "Month 2020-12 lies before"),
         (["run", "--accept", "movement"], "reason"),
         (["run", "--accept", "leak", "--reason", "xyz"], "movement"),
         (

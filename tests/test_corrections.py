@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deliveries import filler, land, text
+from golden import written
 from pipeline import (
     corrections,
     duck,
@@ -55,9 +56,7 @@ def rows(folder: str, landing: store.Landing, name: str) -> list[dict[str, Any]]
     """What a delivery's file of the present rules holds, by line."""
     verdict = validate.verdict_of(landing)
     assert verdict
-    path = store.home() / folder / landing.delivery_id / verdict["rules_sha"][:8] / name
-    with duck.connect() as con:
-        return duck.rows(con, "FROM read_parquet(?) ORDER BY line", [str(path)])
+    return written(folder, landing.delivery_id, verdict["rules_sha"], name)
 
 
 def test_a_correction_sets_what_it_names_and_validates_nothing_else_again(

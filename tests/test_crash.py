@@ -3,6 +3,7 @@
 IPSKA_CRASH_KILLS (make torture: 500) says how many kills of forked children; 5 of the command.
 """
 
+import itertools
 import os
 import random
 import shutil
@@ -103,10 +104,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
         two_months.use(patch, before)
         crash.done(lambda: two_months.prepare(before), log)
         crash.done(backfill, log)
-        two_months.use(patch, two_months.copy(before, root / "second"))
-        two_months.change(root / "second", "KRW")
-        crash.done(backfill, log)  # more than one release: prune has something to do
-        before = root / "second"
         two_months.change(before, "BGR", "BKS", "CRB")
         two_months.use(patch, two_months.copy(before, built))
 
@@ -123,25 +120,43 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     settings.settings.cache_clear()
 
 
+# Prune keeps one release here, so what is being opened may go: a BI server asks once more then.
+# The pause leaves the machine to what is being killed; 0.05 s took a fifth of a core.
+READER = """
+import duckdb, os, time
+
+def read(folder):
+    with duckdb.connect(folder + "/ekspor.duckdb", read_only=True) as con:
+        con.execute("SELECT sum(fob_usd) FROM mart.region_month").fetchall()
+
+while True:
+    folder = os.path.realpath({link!r})
+    try:
+        read(folder)
+    except duckdb.Error:
+        if os.path.realpath({link!r}) == folder:
+            raise
+        read(os.path.realpath({link!r}))
+    print("read", flush=True)
+    time.sleep(0.25)
+"""
+
+
 class Reader:
     """Reads the current release over and over in a process of its own, as a BI server does."""
 
     def __init__(self, root: Path) -> None:
         link = root / "data" / "internal" / "current"
-        code = (
-            "import duckdb, os, time\n"
-            "while True:\n"
-            f"    file = os.path.join(os.path.realpath({str(link)!r}), 'ekspor.duckdb')\n"
-            "    with duckdb.connect(file, read_only=True) as con:\n"
-            "        con.execute('SELECT sum(fob_usd) FROM mart.region_month').fetchall()\n"
-            "    print('read', flush=True)\n"
-            "    time.sleep(0.05)\n"  # leaves the machine to what is being killed
-        )
+        code = READER.format(link=str(link))
         self.reads, self.errors = root / "reads", root / "errors"
         with self.reads.open("wb") as out, self.errors.open("wb") as err:
             self.process = subprocess.Popen([sys.executable, "-c", code], stdout=out, stderr=err)
 
     def check(self) -> None:
+        end = time.monotonic() + 120  # it may still be starting on a busy machine
+        while not self.reads.stat().st_size and self.process.poll() is None:
+            assert time.monotonic() < end
+            time.sleep(0.05)
         self.process.kill()
         self.process.wait(30)
         assert self.reads.read_text("utf-8").count("read") > 0
@@ -175,26 +190,24 @@ def recover(log: Path, expected: dict[str, str]) -> None:
     assert verify.verify() == []
 
 
-def chains(doors: dict[str, list[str]], kills: int, seed: str) -> list[list[tuple[str, int]]]:
+def chains(doors: dict[str, list[str]], seed: str) -> Iterator[list[tuple[str, int]]]:
     """Kills as (stage, moment), in chains: each kill meets what the ones before it left.
 
-    A chain goes through the stages in order. Its first kills are on the threshold of each stage,
-    of a later chain anywhere in it; what is done is not done again, so two kills in one stage
-    share its moments.
+    A chain goes through the stages in order. The first one's kills are on the threshold of each
+    stage, of a later chain anywhere in it; what is done is not done again, so two kills in one
+    stage share its moments.
     """
     draw = random.Random(seed)
     twice = {"extract": 2, "validate": 2, "start": 1 if len(doors) > 1 else 3}
-    found: list[list[tuple[str, int]]] = []
-    while sum(map(len, found)) < kills:
-        chain = []
+    for number in itertools.count():
+        chain: list[tuple[str, int]] = []
         for stage, moments in doors.items():
             share = twice.get(stage, 1)
             for _ in range(share):
                 last = len(moments) // share if stage in ("extract", "validate") else len(moments)
-                first_chain = not found and len(doors) > 1 and chain[-1:] != [(stage, 1)]
+                first_chain = not number and len(doors) > 1 and chain[-1:] != [(stage, 1)]
                 chain.append((stage, 1 if first_chain else draw.randint(1, max(1, last))))
-        found.append(chain[: kills - sum(map(len, found))])
-    return found
+        yield chain
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -211,26 +224,31 @@ def test_killed_at_any_door_a_clean_run_completes(
     doors = crash.moments(work, log)
     print({stage: len(moments) for stage, moments in doors.items()})
     kills = KILLS * SHARES[name] // sum(SHARES.values())
-    hits = 0
-    for number, chain in enumerate(chains(doors, kills, f"{name} {kills}")):
+    hits = number = 0
+    drawn = chains(doors, f"{name} {kills}")
+    while hits < kills:
+        assert number < kills, "each chain hits at least once"
+        number += 1
         root = two_months.copy(source, tmp_path / str(number))
         two_months.use(monkeypatch, root)
         known = {one.delivery_id for one in store.landings("eska")}
         reader = Reader(root)
         try:
-            for stage, moment in chain:
-                hits += crash.killed(work, stage, moment, log)
+            for stage, moment in next(drawn)[: kills - hits]:
+                was_hit = crash.killed(work, stage, moment, log)
+                hits += was_hit
                 check_readable()
                 now = {one.delivery_id for one in store.landings("eska")}
                 assert known <= now, "what landed stays"
                 known = now
+                if not was_hit:  # the work was over before; there is nothing left to kill
+                    break
             recover(log, prepared.expected)
         finally:
             reader.process.kill()
         reader.check()
         shutil.rmtree(root)
-    print(f"{name}: {hits} of {kills} kills hit")
-    assert hits >= kills * 3 // 4
+    print(f"{name}: {hits} kills in {number} chains")
 
 
 def command(*arguments: str) -> subprocess.Popen[bytes]:
@@ -247,14 +265,16 @@ def test_the_command_killed_by_time(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Inside DuckDB's own work too, where no door is: the longest step is the build."""
-    root = two_months.copy(prepared.before, tmp_path / "copy")
-    two_months.use(monkeypatch, root)
+    two_months.use(monkeypatch, two_months.copy(prepared.before, tmp_path / "0"))
     monkeypatch.setattr(running, "FORGOTTEN_S", 0)
     first, last = two_months.FIRST, two_months.LAST
     months = ["--newest", str(last), "--months-back", str(last - first)]
     draw = random.Random("by time")
-    killed = 0
-    for step in ("extract", "validate", "build", "build", "publish"):
+    steps, tries = ["extract", "validate", "build", "build", "publish"], 0
+    while steps:
+        tries += 1
+        assert tries <= 10, steps
+        step = steps[0]
         process = command("run", *months)
 
         def is_at(step: str = step) -> bool:
@@ -268,7 +288,9 @@ def test_the_command_killed_by_time(
             process.wait(draw.uniform(0, {"build": 1.5}.get(step, 0.2)))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        killed += process.wait(30) == -signal.SIGKILL
+        if process.wait(30) == -signal.SIGKILL:
+            steps.pop(0)
+        else:  # it was quicker, and all is done: the next try begins anew
+            two_months.use(monkeypatch, two_months.copy(prepared.before, tmp_path / str(tries)))
         check_readable()
-    assert killed >= 4
     recover(tmp_path / "log", prepared.expected)

@@ -102,23 +102,34 @@ def results(home: Path) -> Facts:
     later = str(home / "deliveries" / "BGR" / "X_BGR_2024-08_20241001T010000.csv")
     last = str(home / "deliveries" / "BGR" / "X_BGR_2024-08_20241001T020000.csv")
     empty = str(home / "deliveries" / "BGR" / "X_BGR_2024-09_20241001T010000.csv")
+    more = str(home / "deliveries" / "BGR" / "X_BGR_2024-09_20241001T020000.csv")
     real = {**WANTED, "dry_run": False}
     cases = [
         asked("before midnight", "2024-09-30T16:59:59+00:00"),
         asked("at midnight", "2024-09-30T17:00:00+00:00"),
         asked("next year", "2025-01-01T18:30:00+00:00", months_back=0),
-        asked("newest given", MIDNIGHT_RUN, newest="2024-03", months_back=1),
+        asked("newest given", MIDNIGHT_RUN, newest="2024-08", months_back=1),
+        asked("before the feeds", MIDNIGHT_RUN, months_back=3),
         asked("not ended", MIDNIGHT_RUN, newest="2024-10"),
         ran("first night", "nightly"),
         ran("second night", "nightly", logical_date="2001-01-01T00:00:00+00:00"),
         ran("dry run", "backfill", conf=WANTED, write={later: delivery("BGR", "2024-08", 5)}),
+        ran("dry run fails", "backfill", conf=WANTED, **{"break": "plan.made"}),
         ran("backfill", "backfill", conf=real),
         ran("bad delivery", "nightly", write={empty: ""}),
         ran("known trouble", "nightly"),
-        ran("broken step", "nightly", **{"break": "build"}),
-        ran("broken extract", "nightly", **{"break": "extract"}),
+        ran("broken step", "nightly", **{"break": "flow.build"}),
+        ran("broken extract", "nightly", **{"break": "flow.extract"}),
         ran("too far", "backfill", conf=real, write={last: delivery("BGR", "2024-08", 9)}),
         ran("accepted", "nightly", conf={"accept": "movement", "reason": "the office confirms"}),
+        ran(
+            "not published",
+            "nightly",
+            write={more: delivery("BGR", "2024-09", 4)},
+            **{"break": "flow.publish"},
+        ),
+        {"name": "command", "dag": "nightly", "how": "release"},
+        ran("after the command", "nightly"),
         ran("on time", "deadline"),
         ran("too late", "deadline", late="2024-10-01T06:00:00+07:00"),
         ran("future", "backfill", conf={**real, "to": "2024-10"}),
@@ -133,6 +144,7 @@ def results(home: Path) -> Facts:
         ran("nothing given", "backfill"),
         ran("bad newest", "nightly", conf={"newest": "September"}),
         ran("negative", "nightly", conf={"months_back": -1}),
+        ran("a myriad", "nightly", conf={"months_back": 100_000}),
     ]
     (home / "cases.json").write_text(json.dumps(cases), "utf-8")
     outer = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "IPSKA"))}
@@ -150,7 +162,7 @@ def results(home: Path) -> Facts:
         (home / "feeds.toml").write_text(FEEDS.format(port=site.port), "utf-8")
         done = subprocess.run(
             [sys.executable, ROOT / "tests/dag_runs.py", home / "cases.json", home / "out.json"],
-            env=outer | inner, cwd=home, capture_output=True, text=True, timeout=240, check=False,
+            env=outer | inner, cwd=home, capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "t0ken" not in done.stdout + done.stderr
@@ -244,7 +256,8 @@ def test_the_month_turns_at_midnight_in_jakarta(results: Facts) -> None:
 
 
 def test_months_may_be_given_but_not_from_the_future(results: Facts) -> None:
-    assert results["newest given"] == ["2024-02", "2024-03"]
+    assert results["newest given"] == ["2024-07", "2024-08"]
+    assert results["before the feeds"] == "before_feed"
     assert results["not ended"] == "future_month"
 
 
@@ -257,6 +270,7 @@ def test_months_may_be_given_but_not_from_the_future(results: Facts) -> None:
         ("nothing given", "from"),
         ("bad newest", "newest"),
         ("negative", "months_back"),
+        ("a myriad", "months_back"),
         ("bad accept", "accept"),
     ],
 )
@@ -273,6 +287,21 @@ def test_what_a_form_can_not_check_fails_the_run_at_once(results: Facts, case: s
     assert (tasks.pop("request"), tasks.pop("conclude")) == ("failed", "failed")
     assert set(tasks.values()) == {"upstream_failed"}
     assert results[case]["state"] == "failed"
+
+
+def test_a_night_that_somebody_starts_wrongly_is_not_the_schedules(
+    results: Facts, ledger: list[Facts]
+) -> None:
+    assert results["unstarted"][0][1:] == ["nightly"] and results["unstarted"][1][1:] == []
+    assert all("log of request" in told for told, *_ in results["unstarted"])
+    assert [entry for entry in ledger if entry.get("failed_at") == "request"] == []
+
+
+def test_a_dry_run_that_fails_is_no_failed_backfill(results: Facts, ledger: list[Facts]) -> None:
+    done = results["dry run fails"]
+    assert (done["tasks"]["dry_run"], done["tasks"]["conclude"]) == ("failed", "failed")
+    assert done["tasks"]["extract"] == "upstream_failed" and done["state"] == "failed"
+    assert [entry["kind"] for entry in ledger].count("backfill") == 2, "those that were meant"
 
 
 # --- as Airflow runs them ----------------------------------------------------------------------
@@ -390,13 +419,23 @@ def test_each_release_is_an_event_of_the_asset_and_nothing_else_is(
     results: Facts, ledger: list[Facts]
 ) -> None:
     published = [entry["publish"] for entry in ledger if (entry.get("publish") or {})]
-    new = [one for one in published if one["published"]]
-    assert 3 <= len(new) < len(published)
+    new = {one["release_id"]: one for one in reversed(published)}  # of each the first that told
+    assert 4 <= len(new) < len(published)
     names = ("release_id", "build_id", "is_synthetic")
     assert results["events"] == [
-        {"uri": "x-ipska://release/internal", **{name: one[name] for name in names}} for one in new
+        {"uri": "x-ipska://release/internal", **{name: one[name] for name in names}}
+        for one in reversed(new.values())
     ]
     assert results["second night"]["tasks"]["announce"] == "skipped"
+
+
+def test_a_release_that_a_command_published_is_announced_by_the_next_night(
+    results: Facts, ledger: list[Facts]
+) -> None:
+    assert results["after the command"]["tasks"]["announce"] == "success"
+    assert results["events"][-1]["release_id"] == results["command"]
+    last = [entry for entry in ledger if entry["kind"] == "nightly"][-1]["publish"]
+    assert (last["release_id"], last["published"]) == (results["command"], False)
 
 
 def test_the_deadline_is_red_and_told_only_when_it_is_missed(

@@ -13,12 +13,11 @@ import pytest
 import typer
 
 from pipeline import cli, docs, freshness
-from pipeline.messages import catalogue
+from pipeline.messages import catalogue, texts
 from test_cli import call
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-TASKS = ("request", "dry_run", "extract", "validate", "build", "publish", "conclude")
 WORD = re.compile(r"[a-z-]+")
 
 
@@ -96,7 +95,11 @@ def test_every_state_exit_code_and_task_has_an_entry() -> None:
     rows = set(re.findall(r"^\| ([^|]+?) \|", by_hand, re.MULTILINE))
     assert {*freshness.STATES, "late", "lock held", "running", "deadline missed"} <= rows
     assert {"0", "1", "2", "3", "4"} <= rows
-    assert {*TASKS} <= rows
+    tables = docs._dags().split("| task | |\n")[1:]
+    tasks = {
+        name for told in tables for name in re.findall(r"^\| (\w+) \|", told.split("\n\n")[0], re.M)
+    }
+    assert {"extract", "announce", "check_deadline"} <= tasks <= rows
 
 
 @pytest.mark.parametrize("name", ["runbook.md", "deployment.md"])
@@ -112,6 +115,18 @@ def test_every_command_and_link_of_a_page_exists(name: str) -> None:
         assert (DOCS / link).exists(), link
     codes = re.findall(r"\]\(#(\w+)\)", text)
     assert set(codes) <= set(catalogue())
+
+
+def test_what_the_deployment_quotes_of_a_plan_is_what_a_plan_says() -> None:
+    told = (DOCS / "deployment.md").read_text("utf-8")
+    quoted = re.findall(r"`ipska plan` counts \w+ as \*([^*]+)\*", told)
+    assert quoted and {*quoted} <= {*texts("plan")["en"].values()}
+
+
+def test_that_airflows_own_backfill_is_not_supported_is_said_everywhere() -> None:
+    told = docs._dags().split("## ")
+    assert len([part for part in told if "Airflow's own backfill is not supported" in part]) == 2
+    assert "Airflow's own backfill" in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_systemd_takes_the_units(tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def test_rot_in_a_folder_of_a_release_is_found(root: Path) -> None:
     (folder / "csv/region.csv").write_text("changed by hand")
     (folder / "parquet/mart.region.parquet").unlink()
     (folder / "parquet/more.parquet").write_text("x")
-    found = verify.verify()
+    found = [str(problem) for problem in verify.verify()]
     assert len(found) == 3
     for name in ("csv/region.csv", "mart.region.parquet", "parquet/more.parquet"):
         assert any(name in line for line in found)

@@ -12,7 +12,8 @@ import pytest
 
 from deliveries import SOUND, columns, land
 from foreign import layout, sheet, zipped
-from pipeline import conform, dates, duck, layouts, settings, store, validate
+from golden import written
+from pipeline import conform, dates, duck, layouts, settings, validate
 from pipeline.layouts import Layout
 from pipeline.messages import Problem
 
@@ -329,11 +330,7 @@ def test_a_delivery_in_another_form(name: str, judged: dict[str, Any]) -> None:
 
 
 def rows_of(verdict: dict[str, Any], folder: str, file: str) -> list[dict[str, Any]]:
-    place = store.home() / folder / verdict["delivery_id"] / verdict["rules_sha"][:8]
-    with duck.connect() as con:
-        return duck.rows(
-            con, "FROM read_parquet(?) ORDER BY line", [str(place / f"{file}.parquet")]
-        )
+    return written(folder, verdict["delivery_id"], verdict["rules_sha"], f"{file}.parquet")
 
 
 def test_what_is_read_is_the_same_in_every_form(judged: dict[str, Any]) -> None:

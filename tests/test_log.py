@@ -85,7 +85,7 @@ def test_no_secret_in_anything_that_is_written(
         site.script = [-1000] * 9
     elif case == "moved":
         site.redirect = f"http://example.go.id/?token={TOKEN}"
-        monkeypatch.setenv("IPSKA_FETCH_TIMEOUT_S", "0.2")
+        monkeypatch.setenv("IPSKA_FETCH_TIMEOUT_S", "1")
         settings.settings.cache_clear()
     elif case == "web page":
         site.body = b"<!DOCTYPE html><html>log in</html>"
@@ -137,6 +137,9 @@ def test_each_delivery_and_step_is_one_line_that_says_what_it_is_about(
         assert (facts["feed"], facts["slice"], facts["step"]) == (feed, slice_code, "extract")
     judged = [line for line in lines if line.startswith("event=judged ")]
     assert len(judged) == report["validate"]["validated"]
+    for line in judged:
+        facts = dict(re.findall(r"(\w+)=(\S+)", line))
+        assert (facts["feed"], facts["slice"]) == tuple(facts["delivery"].split("/")[:2])
     steps = [re.findall(r"step=(\w+)", line)[0] for line in lines if "event=done" in line]
     assert steps == ["extract", "validate", "build", "publish"]
     assert len(lines) == len(landed) + len(judged) + 2 * 4 + 2 + 1  # begun and done, built, …

@@ -43,7 +43,9 @@ def quick(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(wrong: list[str] = (), newly: list[str] = (), stopped: bool = False, **more: Any) -> Facts:  # type: ignore[assignment]
     """The ledger entry of a run, `wrong` being slices that could not be fetched."""
-    failed = [{"slice": one, "code": "source_failed", "en": one, "id": one} for one in wrong]
+    failed = [
+        {"feed": "f", "slice": one, "code": "source_failed", "en": one, "id": one} for one in wrong
+    ]
     return {
         "run_id": ledger.new_run_id("nightly"),
         "kind": "nightly",
@@ -85,7 +87,10 @@ def test_a_mail_says_it_in_both_languages(post: Post) -> None:
         "ipska@example.go.id",
         "a@example.go.id, b@example.go.id",
     )
-    assert mail.get_content().splitlines() == ["Proses berakhir.", "", "The run is over."]
+    assert mail.get_content().splitlines() == [
+        "Baru / New:", "  gagal diambil / not fetched: f/BGR_2024-09 source_failed", "",
+        "Proses berakhir.", "", "The run is over.",
+    ]  # fmt: skip
     assert mail["Date"] and mail["Message-ID"] and mail["Auto-Submitted"] == "auto-generated"
 
 
@@ -100,7 +105,8 @@ def test_a_webhook_gets_json_and_credentials(hook: Hook) -> None:
         "kind": "failed",
         "exit_code": 1,
         "subject": "ipska: GAGAL / FAILED: nightly 2024-08 – 2024-09",
-        "text": "Proses berakhir.\n\nThe run is over.\n",
+        "text": "Baru / New:\n  berhenti / stopped: publish None\n\n"
+        "Proses berakhir.\n\nThe run is over.\n",
     }
 
 
@@ -124,7 +130,7 @@ def test_text_from_outside_stays_text(hook: Hook, post: Post) -> None:
 def test_a_line_of_one_dot_does_not_end_a_mail(post: Post) -> None:
     tell(run(["x"], text_en=".\nQUIT\nmore"), mail=mail_to(post))
     (mail,) = map(read, post.got)
-    assert mail.get_content().splitlines()[2:] == [".", "QUIT", "more"]
+    assert mail.get_content().splitlines()[-3:] == [".", "QUIT", "more"]
     assert post.said.count("QUIT") == 1
 
 
@@ -156,6 +162,30 @@ def test_the_same_trouble_is_told_once(hook: Hook, nights: list[Facts], sent: li
     assert [body["kind"] for _, body in hook.got] == sent
 
 
+def test_a_message_names_what_it_was_sent_for(hook: Hook) -> None:
+    """Though the text of a run names five late slices, and none outside its months."""
+    late = [{"feed": "eska", "slice": f"O{n}_2021-01", "days": 1} for n in range(200)]
+    there = {"extra": {"url": hook.url}}
+    tell(run(["A"], late=late[:7]), webhook=there)
+    tell(run(["A"], late=late[:9]), webhook=there)
+    tell(run(), webhook=there)
+    tell(run(late=late), webhook=there)
+    new = [body["text"].split("\n\n")[0].splitlines() for _, body in hook.got]
+    assert new[0][:2] == ["Baru / New:", "  gagal diambil / not fetched: f/A source_failed"]
+    assert len(new[0]) == 9
+    assert new[1] == ["Baru / New:", *(f"  terlambat / late: eska/O{n}_2021-01" for n in (7, 8))]
+    assert "Baru" not in new[2][0] and len(new[3]) == 102 and new[3][-1] == "  … 100"
+
+
+def test_each_kind_of_trouble_has_its_words() -> None:
+    problem = {"code": "movement", "moved": ["Depok 3"]}
+    overdue = {"corrections": [{"en": "x", "is_overdue": True}], "refused": [{"delivery_id": "d"}]}
+    rows = [{"feed": "f", "slice": "S"}]
+    entry = run(["A"], stopped=True, problem=problem, validate=overdue, late=rows, stale=rows)
+    found = notify.wrong(entry | {"deadline_missed": "06:00"})
+    assert {one.split(" ")[0] for one in found} == notify.KINDS.keys()
+
+
 def test_what_one_channel_was_told_is_not_new_to_another(hook: Hook) -> None:
     """A backfill, for which nothing is over, keeps each channel's own trouble apart."""
     there = {"extra": {"url": hook.url}}
@@ -163,7 +193,7 @@ def test_what_one_channel_was_told_is_not_new_to_another(hook: Hook) -> None:
     tell(run(kind="backfill"), webhook=there, slack=there)
     assert len(hook.got) == 1
     assert [notify.channels()[name]["told"] for name in ("webhook", "slack")] == [
-        ["failed A source_failed"], [],
+        ["failed f/A source_failed"], [],
     ]  # fmt: skip
 
 

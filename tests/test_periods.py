@@ -57,6 +57,9 @@ def test_due_months_refuse_the_future_and_a_negative_count() -> None:
         periods.due_months(october, 0, "2024-10")
     with pytest.raises(Problem, match="bad_range"):
         periods.due_months(october, -1)
+    with pytest.raises(Problem, match="before_feed"):
+        periods.due_months(october, 9, None, Month(2024, 1))
+    assert str(periods.due_months(october, 8, None, Month(2024, 1))[0]) == "2024-01"
 
 
 def test_months_cross_years_and_know_leap_days() -> None:

@@ -1,14 +1,15 @@
 """The plan: what a run would do, tried; then the run does it, and the data root never noticed."""
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from pipeline import (
     layouts,
     plan,
     rankings,
+    rejections,
     releases,
     requests,
     settings,
@@ -150,7 +152,7 @@ def test_a_plan_says_what_the_run_then_does(root: Path, capsys: pytest.CaptureFi
     assert {one.split("/")[1] for one in done["extract"]["landed"]} == {
         row["slice"] for row in found["rows"] if "new" in row
     }
-    assert done["validate"]["refused"] == [
+    assert [one["delivery_id"] for one in done["validate"]["refused"]] == [
         one for one in done["extract"]["landed"] if "/CRB_2024-09/" in one
     ]
     build = store.home() / "builds" / done["publish"]["build_id"] / "warehouse.duckdb"
@@ -200,6 +202,7 @@ def test_the_text_is_short_in_both_languages_and_holds_no_escape(root: Path) -> 
     rank = {"period_kind": "ytd", "period_end": "2024-09-30", "baseline": "years_3",
             "region_name": "Kab. \x1b[31m", "old_rank": None, "new_rank": 3}  # fmt: skip
     found = {"rows": rows, "work": True, "rules_changed": True, "release": True, "stopped": None,
+             "replaces": None,
              "moved": {"rank_shifted": ["a: 1 → 4"]}, "ranks": [rank] * 30, "periods": [],
              "seconds": {"extract": 1.2, "build": 3.4}}  # fmt: skip
     english, indonesian = plan.text(found, "en"), plan.text(found, "id")
@@ -221,15 +224,51 @@ def test_every_rule_of_movement_has_words_in_both_languages() -> None:
     assert len(rules) > 4 and all(rules <= texts("report")[name].keys() for name in ("en", "id"))
 
 
-def test_a_run_that_movement_would_stop_is_said_to_be(root: Path) -> None:
+def test_a_run_that_movement_would_stop_is_said_to_be(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ipska")
     deliver(root, "BGR", "2024-08", 9, "01")
     found = plan.made(wanted("2024-08"))
+    lines = [record.getMessage() for record in caplog.records if record.name == "ipska"]
+    assert len(lines) > 5 and all(" trial=yes " in line for line in lines)
+    assert list(found["seconds"]) == ["extract", "validate", "build", "publish"]
     assert found["work"] and not found["release"]
     assert found["stopped"]["code"] == "movement" and found["stopped"]["moved"]
     assert found["ranks"], "from the build that was stopped"
     text = plan.text(found, "en")
     assert "NO release would follow." in text and found["stopped"]["moved"][0] in text
-    assert plan.made(wanted("2024-08", accept="movement"))["release"]
+    for told in (text, plan.text(found, "id")):
+        assert "`ipska backfill --from 2024-08 --to 2024-09 --accept movement --reason" in told
+        assert "ipska release" not in told, "the build is gone with the trial"
+    night = plan.made(requests.nightly(store.now(), 1, LAST))
+    assert "`ipska run --accept movement --reason" in plan.text(night, "en")
+    accepted = plan.made(wanted("2024-08", accept="movement"))
+    current = releases.current("internal")
+    assert accepted["release"] and current
+    assert f"in place of {current['release_id']}; the public one" in plan.text(accepted, "en")
+
+
+def test_what_was_judged_and_never_published_is_named(root: Path) -> None:
+    """After a stop by movement, say: the files are unchanged, and the rules are the same."""
+    deliver(root, "BGR", "2024-08", 9, "01")
+    deliver(root, "CRB", LAST, 0, "01")
+    assert flow.run(wanted(), tell=lambda _: None)["problem"]["code"] == "movement"
+    found = plan.made(wanted())
+    assert found["work"] and not found["rules_changed"] and found["stopped"]["code"] == "movement"
+    row = row_of(found, "BGR_2024-08")
+    assert (row["state"], row["verdict"]) == ("unpublished", "accepted")
+    assert (row["old"]["records"], row["new"]["records"]) == (4, 9)
+    assert row_of(found, "CRB_2024-09")["verdict"] == "refused"
+    text = plan.text(found, "en")
+    assert "landed and judged, not published 2" in text and "Rules, program" not in text
+    (published,) = (one["delivery_id"] for one in flow.judged() if "/DPK_2024-09/" in
+                    one["delivery_id"])  # fmt: skip
+    rejections.reject(published, "wrong month")
+    assert plan.made(wanted())["rules_changed"]
+    rejections.reject(published, "it was right", undo=True)
+    assert flow.run(wanted(accept="movement"), tell=lambda _: None)["publish"]["published"]
+    assert not plan.made(wanted())["work"]
 
 
 class Broken(Exception):
@@ -253,13 +292,44 @@ def test_a_trial_that_breaks_or_is_stopped_leaves_nothing(
     before = state_of(root / "data")
     module, name = step.split(".")
     monkeypatch.setattr(flow, "waiting", lambda: [])
-    monkeypatch.setattr(flow, "would_build", lambda: None)
     monkeypatch.setattr(getattr(flow, module), name, trouble)
     with pytest.raises(error):
         plan.made(wanted(LAST))
     assert state_of(root / "data") == before
     assert settings.settings().home == root / "data"
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_what_a_killed_plan_left_goes_at_the_next_and_a_live_one_stays(root: Path) -> None:
+    dead, alive = (root / "tmp" / f".ipska-plan.{sign * 32}" for sign in "0f")
+    for folder in (dead, alive):
+        (folder / "landing").mkdir(parents=True)
+        (folder / "landing" / "payload").write_text("names of firms")
+    deliver(root, "BGR", LAST, 5, "01")
+    held = os.open(alive, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    assert plan.made(wanted(LAST))["work"]
+    assert not dead.exists() and (alive / "landing" / "payload").exists()
+    os.close(held)
+    shutil.rmtree(alive)
+
+
+def test_prune_takes_nothing_that_a_plan_looks_at(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the lock of the real root while the steps of the trial have that of their own."""
+    real, free = settings.settings().home, []
+
+    def look(*_: Any) -> Facts:
+        with settings.working_in(real), store.unused() as is_free:
+            free.append(is_free)
+        return {}
+
+    deliver(root, "BGR", LAST, 5, "01")
+    monkeypatch.setattr(plan, "_tried", look)
+    plan.made(wanted(LAST))
+    with store.unused() as is_free:
+        assert [*free, is_free] == [False, True]
 
 
 def test_nothing_is_made_where_there_is_no_data_root_yet(
@@ -298,6 +368,16 @@ def test_why_a_delivery_runs_again(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (row["verdict"], row["new"]["records"], row["old"]["records"]) == ("accepted", 3, 4)
 
 
+def test_what_fails_in_one_feed_does_not_in_another_of_the_same_slice(data_root: Path) -> None:
+    row = {"slice": "BGR_2024-09", "state": "unchecked", "source": "x"}
+    rows = [{**row, "feed": feed} for feed in ("a", "b")]
+    failed = [{"feed": "a", "slice": "BGR_2024-09", "en": "out of reach"}]
+    plan._tell(rows, {"landed": [], "failed": failed}, [], set())
+    assert [(row["state"], row["source"]) for row in rows] == [
+        ("failed", "out of reach"), ("unchanged", "x"),
+    ]  # fmt: skip
+
+
 def test_other_rules_alone_are_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "_tried", lambda *_: {})
     shutil.copytree(settings.settings().seeds, root / "seeds")
@@ -315,12 +395,15 @@ def test_a_secret_is_asked_for_by_name_and_lies_nowhere(
     use(monkeypatch, tmp_path, FEEDS=str(tmp_path / "feeds.toml"))
     seen: list[bytes] = []
 
-    def look(folder: Path, **_: Any) -> None:
-        files = [file for file in Path(folder).rglob("*") if file.is_file()]
-        seen.extend(file.read_bytes() for file in files)
-        shutil.rmtree(folder)
+    discard = store.discard
 
-    monkeypatch.setattr(plan, "shutil", SimpleNamespace(rmtree=look))
+    def look(path: Path) -> None:
+        if path.name.startswith(".ipska-plan."):
+            assert path.stat().st_mode & 0o777 == store.PRIVATE
+            seen.extend(file.read_bytes() for file in path.rglob("*") if file.is_file())
+        discard(path)
+
+    monkeypatch.setattr(store, "discard", look)
     with web_server() as site:
         site.authorization, site.body = "Bearer t0ken", delivery("DPK", "2024-09").encode()
         (tmp_path / "feeds.toml").write_text(

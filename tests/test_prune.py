@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 import two_months
 from pipeline import (
     builds,
+    checks,
+    duck,
     flow,
     ledger,
     prune,
@@ -24,8 +27,10 @@ from pipeline import (
     settings,
     store,
     verify,
+    vintages,
 )
 from pipeline.messages import Problem
+from test_cli import call
 
 LATER = timedelta(days=2)
 
@@ -69,6 +74,46 @@ def why(kind: str) -> dict[str, str]:
 
 def ids() -> list[str]:
     return [release["release_id"] for release in releases.every("internal")]
+
+
+def test_what_vanishes_meanwhile_stops_nobody(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run takes its work files away while prune counts; prune takes releases away while a build
+    looks at their checks."""
+    folder = root / "data/work/.half.0123456789abcdef0123456789abcdef"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("a", "b", "inner/c"):
+        (folder / name).write_text("12345")
+    lstat = Path.lstat
+
+    def first_gone(path: Path) -> os.stat_result:
+        if path.name == "a":
+            path.unlink(missing_ok=True)
+        return lstat(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "lstat", first_gone)
+        assert prune._size(folder) == 10
+    assert prune._size(folder / "b") == 5
+
+    kept, read = releases.every("internal"), store.read_json
+    assert checks._shares(kept[0])
+    assert checks._shares({"release_id": "20240101T000000000000Z-gone"}) == {}
+    connect = duck.connect
+
+    def too_late(file: Path, **more: Any) -> duck.Connection:
+        store.remove(file.parent)
+        return connect(file, **more)
+
+    def vanishing(path: Path) -> Any:
+        if kept[1]["release_id"] in path.parts:
+            raise FileNotFoundError
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "read_json", vanishing)
+        assert releases.every("internal") == [kept[0], *kept[2:]]
+        patch.setattr(duck, "connect", too_late)
+        assert checks._shares(kept[0]) == {}
 
 
 def test_what_is_kept_says_why_and_what_goes_is_in_the_ledger(
@@ -133,6 +178,35 @@ def test_a_rollback_keeps_both_ends_and_the_way_forward(
     publish.roll_back(last, request("rollback"))
     forward = ledger.hold()
     assert forward and (forward["from_release_id"], forward["release_id"]) == (second, last)
+
+
+def test_a_public_rollback_holds_public_releases_only(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(monkeypatch, builds=1, releases=1)
+    first, *_, last = ids()
+    place = root / "data" / "public" / "releases"
+    for name in (first, last):
+        shutil.copytree(root / "data" / "internal" / "releases" / name, place / name)
+    releases.switch("public", place / last)
+    assert call(capsys, "rollback", first, "--public", "--reason", "a leak")[0] == 0
+    now = [releases.current(audience) for audience in releases.AUDIENCES]
+    assert [one and one["release_id"] for one in now] == [last, first]
+    build = builds.find(releases.every("internal")[-1]["build_id"])
+    with pytest.raises(Problem, match="publishing_held"):
+        publish.publish("public", build, request("public"))
+    assert ledger.hold() is None and not publish.publish("internal", build, request())["published"]
+    assert vintages.release_at(store.now())["release_id"] == last
+    assert "public, a leak" in call(capsys, "status")[1]
+    fates = {(item.path.parts[-3], item.path.name): item.why for item in prune.plan()}
+    assert (fates["public", first], fates["public", last]) == ("current", "held")
+
+    assert call(capsys, "release", "--resume", "--reason", "mended")[0] == 0
+    assert ledger.hold("public") is None
+    told = publish._last("public")
+    assert told and told[0].parent.name == last, "readers may still have it"
+    of_first, of_last = (releases.every("public")[at]["build_id"] for at in (0, -1))
+    assert why("build")[of_first] == why("build")[of_last] == "stands"
 
 
 def test_each_months_last_stays_by_the_countrys_calendar(

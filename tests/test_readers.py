@@ -36,6 +36,8 @@ while True:
         failed += 1
         print(repr(error), file=sys.stderr)
         break
+    if not reads:
+        print("reading", flush=True)
     reads += 1
     mixed += not (one == low == high and two == three)
     seen.add(one)
@@ -72,10 +74,12 @@ def test_three_readers_during_a_hundred_publishes(data_root: Path) -> None:
         for _ in range(READERS)
     ]  # fmt: skip
     try:
+        for reader in started:  # a busy machine needs seconds to start one
+            assert reader.stdout and reader.stdout.readline() == "reading\n"
         for number in range(1, PUBLISHES + 1):
             publish(number)
         (data_root / "stop").touch()
-        told = [reader.communicate(timeout=60) for reader in started]
+        told = [reader.communicate(timeout=300) for reader in started]
     finally:
         for reader in started:
             reader.kill()

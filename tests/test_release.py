@@ -153,7 +153,7 @@ def test_rot_is_found(root: Path) -> None:
     payload = store.landings("eska")[0].payload
     payload.chmod(0o600)
     payload.write_bytes(b"changed by hand")
-    found = "\n".join(verify.verify())
+    found = "\n".join(map(str, verify.verify()))
     assert "index.html" in found and str(payload) in found
 
 

@@ -2,6 +2,8 @@
 has its entry there. One night has most of them at once.
 """
 
+import errno
+import os
 import re
 import shutil
 import socket
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 import nights
+import two_months
 from pipeline import docs, flow, freshness, outcome, releases, requests, settings, store
 from pipeline.messages import Problem, catalogue
 from test_cli import call
@@ -72,9 +75,9 @@ def night() -> Facts:
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Facts]]:
     """A data root after a night with troubles 1 to 5 and 10, and its report."""
     root = tmp_path_factory.mktemp("runbook")
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        (root / "feeds.toml").write_text(FEEDS.format(port=closed.getsockname()[1]), "utf-8")
+    shut = socket.socket()  # bound, so that nobody else takes the port, and not listening
+    shut.bind(("127.0.0.1", 0))
+    (root / "feeds.toml").write_text(FEEDS.format(port=shut.getsockname()[1]), "utf-8")
     for month in ("2024-07", "2024-08", "2024-09"):
         write(root, "CRB", month, delivery("CRB", month))
     write(root, "CRB", "2024-09", delivery("CRB", "2024-09").replace("no_ska", "nomor"), hour=1)
@@ -88,13 +91,15 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, F
         for part in ("landing", "ledger", "rules"):  # what a backup must hold
             shutil.copytree(root / "data" / part, root / "backup" / part)
         yield root, report
+    shut.close()
     settings.settings.cache_clear()
 
 
 @pytest.fixture
-def root(troubled: tuple[Path, Facts], monkeypatch: pytest.MonkeyPatch) -> Path:
-    use(monkeypatch, troubled[0])
-    return troubled[0]
+def root(troubled: tuple[Path, Facts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that root for one test to spoil."""
+    use(monkeypatch, two_months.copy(troubled[0], tmp_path / "copy"))
+    return tmp_path / "copy"
 
 
 def told(troubled: tuple[Path, Facts]) -> str:
@@ -110,6 +115,12 @@ def test_1_a_column_was_renamed(
     code, out, err = call(capsys, "layout", "check", str(bad), "--layout", "eska_v2")
     assert code == 1 and "no_ska" in out + err
     assert "header_mismatch" in section(1) and "layout check" in entry("header_mismatch")
+    assert "Refused CRB_2024-09: " in told(troubled)
+    assert "docs/runbook.md#header_mismatch" in told(troubled)
+    command, _ = re.findall(r"^    ipska (.*)$", section(1), re.M)
+    assert command.split() == ["quarantine", "list", "--refused"]
+    code, out, _ = call(capsys, *command.split())
+    assert code == 0 and "CRB_2024-09" in out and "else have it export again" in out
 
 
 def test_2_rows_are_set_aside(
@@ -207,6 +218,31 @@ def test_9_the_disk_can_not_be_used(
     code, _, err = call(capsys, "run")
     assert code == 1 and "IPSKA_HOME" in err and "docs/runbook.md#disk_unfit" in err
     assert "disk_unfit" in section(9) and "IPSKA_HOME" in entry("disk_unfit")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "command"),
+    [(errno.ENOSPC, "disk_full", "ipska prune"), (errno.EROFS, "disk_shut", "ipska status")],
+)
+def test_9_the_disk_is_full_or_shut(
+    data_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    code: str,
+    command: str,
+) -> None:
+    """The disk takes nothing from the first step on; tests/test_disk.py fills real ones."""
+
+    def fail(path: Path, _: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    store.home()
+    monkeypatch.setattr(store, "write_json", fail)
+    status, _, err = call(capsys, "run")
+    assert status == 1 and f"docs/runbook.md#{code}" in err
+    assert f"(#{code})" in section(9)
+    assert command in entry(code)
 
 
 def test_whatever_a_command_reports_has_its_place(

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PIPELINE = ROOT / "pipeline"
 VERBS = {"extract", "land", "validate", "load", "rank", "publish"}
-ABOVE = {"flow", "plan", "cli", "docs", "ranking_cli", "__main__"}
+ABOVE = {"flow", "plan", "cli", "docs", "quarantine_cli", "ranking_cli", "__main__"}
 FILES = sorted(PIPELINE.rglob("*.py"))
 
 
@@ -100,7 +100,7 @@ def test_size(file: Path) -> None:
 
 
 def test_package_size() -> None:
-    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 14320
+    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 14750
 
 
 def test_every_problem_has_a_message_and_every_message_a_problem() -> None:

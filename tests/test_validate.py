@@ -1,6 +1,5 @@
 """Every delivery gets a verdict, every record one fate, and Great Expectations decides which."""
 
-import glob
 import json
 import shutil
 import subprocess
@@ -14,11 +13,50 @@ from typing import Any
 import pytest
 
 from deliveries import Row, filler, land, line, text
-from pipeline import conform, duck, layouts, settings, store, suites, validate
+from golden import written
+from pipeline import conform, layouts, settings, store, suites, validate
 from pipeline.messages import Problem
 from row_cases import BAD, GOOD, MANIFEST, RULES
 
 FOLDERS = ("accepted", "quarantine")
+
+
+SOUND = {
+    "certificate_key": "0000038/BGR/2022",
+    "application_number": "II202210110001",
+    "ska_number": "0000038/BGR/2022",
+    "status": "issued",
+    "kind": "new",
+    "replaces_ska_number": "None",
+    "status_at": "2022-10-12 02:00:00",
+    "issued_on": "2022-10-12",
+    "exporter_name": "PT Contoh Sintetis",
+    "nib": "1234567890123",
+    "npwp": "123456789012345",
+    "exporter_place": "Kota Depok",
+    "exporter_province": "Jawa Barat",
+    "office_name": "Kab. Bogor",
+    "destination_code": "KR",
+    "load_port_code": "IDTPP",
+    "form_code": "AK",
+    "peb_number": "000123",
+    "peb_on": "2022-10-10",
+    "customs_office": "040300",
+    "currency_code": "USD",
+    "fob_peb": "1234.50",
+    "fob_invoice": "1234.50",
+    "fob_document": "1234.50",
+    "is_third_country": "False",
+    "is_back_to_back": "False",
+    "is_retroactive": "True",
+    "line_number": "1",
+    "hs_code": "61091000",
+    "net_kg": "10.123",
+    "gross_kg": "11.000",
+    "line_fob": "1234.50",
+    "origin_criterion": "WO",
+    "is_synthetic": "True",
+}
 
 
 def delivery(rows: list[Row]) -> str:
@@ -29,13 +67,7 @@ def delivery(rows: list[Row]) -> str:
 def rows_of(verdict: dict[str, Any], folder: str) -> list[dict[str, Any]]:
     """What lies in accepted/ or quarantine/ for a verdict, by line."""
     file = {"accepted": "line.parquet", "quarantine": "row.parquet"}[folder]
-    path = store.home() / folder / verdict["delivery_id"] / verdict["rules_sha"][:8] / file
-    if not path.exists():
-        return []
-    with duck.connect() as con:
-        found = con.execute("FROM read_parquet(?) ORDER BY line", [glob.escape(str(path))])
-        names = [column[0] for column in found.description or []]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return written(folder, verdict["delivery_id"], verdict["rules_sha"], file)
 
 
 def tripped(verdict: dict[str, Any], count: int) -> list[set[str]]:
@@ -139,54 +171,37 @@ def test_what_is_set_aside_keeps_its_text(judged: dict[str, Any]) -> None:
 
 
 def test_typed_columns(judged: dict[str, Any]) -> None:
-    """All values of the sound row, in the order that load relies on."""
+    """All values of the sound row: what its line says, and its header once."""
     verdict = judged["good"][[rule for rule, _ in GOOD].index("number_year_match")]
     row = rows_of(verdict, "accepted")[0]
-    assert {name: str(value) for name, value in row.items()} == {
-        "delivery_id": verdict["delivery_id"],
-        "line": "2",
-        "certificate_key": "0000038/BGR/2022",
-        "application_number": "II202210110001",
-        "ska_number": "0000038/BGR/2022",
-        "status": "issued",
-        "kind": "new",
-        "replaces_ska_number": "None",
-        "registered_at": "2022-10-11 06:56:27",
-        "processed_at": "2022-10-11 07:56:27",
-        "status_at": "2022-10-12 02:00:00",
-        "sent_at": "2022-10-11 03:35:02",
-        "issued_on": "2022-10-12",
-        "exporter_name": "PT Contoh Sintetis",
-        "nib": "1234567890123",
-        "npwp": "123456789012345",
-        "exporter_place": "Kota Depok",
-        "exporter_province": "Jawa Barat",
-        "office_name": "Kab. Bogor",
-        "destination_code": "KR",
-        "load_port_code": "IDTPP",
-        "form_code": "AK",
-        "peb_number": "000123",
-        "peb_on": "2022-10-10",
-        "customs_office": "040300",
-        "invoice_number": "INV-1",
-        "exported_on": "2022-10-11",
-        "currency_code": "USD",
-        "fob_peb": "1234.50",
-        "fob_invoice": "1234.50",
-        "fob_document": "1234.50",
-        "is_third_country": "False",
-        "is_back_to_back": "False",
-        "is_retroactive": "True",
-        "line_number": "1",
-        "hs_code": "61091000",
-        "net_kg": "10.123",
-        "gross_kg": "11.000",
-        "line_fob": "1234.50",
-        "origin_criterion": "WO",
-        "is_synthetic": "True",
+    (peb,) = row.pop("pebs")
+    assert {name: str(value) for name, value in (row | peb).items()} == {
+        **{"delivery_id": verdict["delivery_id"], "line": "2"},
+        **SOUND,
+        "records": "1",
+        "stated_usd": "1234.50",
+        "unreadable_records": "0",
+        "all_line_fob": "1234.50",
+        "all_net_kg": "10.123",
+        "main_line": "2",
         "flags": "[]",
     }
-    assert list(row)[:3] == ["delivery_id", "line", "certificate_key"]
+
+
+def test_typed_columns_of_what_is_set_aside(data_root: Path) -> None:
+    (verdict,) = validate.validate([land(delivery([{"fob_peb": "1.234.5"}]))])
+    row = rows_of(verdict, "quarantine")[0]
+    assert {name: str(value) for name, value in row.items() if name not in ("raw", "findings")} == {
+        **{"delivery_id": verdict["delivery_id"], "line": "2"},
+        **SOUND,
+        "registered_at": "2022-10-11 06:56:27",
+        "processed_at": "2022-10-11 07:56:27",
+        "sent_at": "2022-10-11 03:35:02",
+        "invoice_number": "INV-1",
+        "exported_on": "2022-10-11",
+        "fob_peb": "None",
+        "flags": "[]",
+    }
 
 
 def test_a_verdict_says_it_all(judged: dict[str, Any]) -> None:

@@ -41,7 +41,8 @@ NECK = """exporter_key VARCHAR, issuer_region_code VARCHAR, domicile_region_code
 FROM_THE_NECK = (
     *("setting", "country", "region", "scope_member", "region_leaf", "basis", "calendar_month"),
     *("span", "span_month", "span_pair", "exporter_region_month", "region_month"),
-    *("exporter_span", "region_span", "region_gap", "region_pair", "growth", "ranking"),
+    *("exporter_span", "scope_region", "region_span", "region_gap", "region_pair", "growth"),
+    *("ranking",),
     *("exporter_margin", "exporter_moved", "item_span", "item_pair", "largest_exporter"),
 )
 MARTS = (

@@ -1,7 +1,7 @@
 """From text to typed columns and `ok_<rule>` columns, in DuckDB; the SQL lies beside this file.
 
-raw → line (one layout at a time) → batch (what all lines of a certificate decide) → outcome.
-Aggregates go the same way from raw_cell, by the files of the same names in aggregate/.
+raw → batch (line.sql, one layout at a time; then siblings.sql: what all lines of a certificate
+decide) → aside. Aggregates go the same way from raw_cell, by such files in aggregate/.
 """
 
 import re
@@ -17,6 +17,15 @@ FOLDER = Path(__file__).parent
 GRAINS = {"certificate_line": FOLDER, "aggregate": FOLDER / "aggregate"}
 # The suite that judges the rows of each grain.
 SUITES = {"certificate_line": "row", "aggregate": "aggregate"}
+# What is written of a delivery: folder → name of the Parquet file → table.
+ASIDE = {"row": "quarantine_row", "excluded": "excluded_row"}
+WRITTEN = {
+    "certificate_line": {
+        "accepted": {"line": "accepted", "certificate": "accepted_certificate"},
+        "quarantine": ASIDE,
+    },
+    "aggregate": {"accepted": {"line": "accepted"}, "quarantine": ASIDE},
+}
 # BTKI 2022: HS 2022 for declarations from 1 April 2022; codes of HS 2017 tolerated for 12 months.
 HS_2022_FROM, HS_2017_UNTIL = date(2022, 4, 1), date(2023, 3, 31)
 
@@ -102,7 +111,7 @@ def conform(con: duck.Connection, layouts: list[Layout]) -> None:
 
     Great Expectations leaves NULLs out of an in-set expectation: undecided would mean passed.
     """
-    into = "CREATE TEMP TABLE line AS "
+    into = "CREATE TABLE batch AS "
     for layout in layouts:
         con.executemany(
             "INSERT INTO layout_column VALUES (?, ?, ?)",
@@ -118,9 +127,11 @@ def conform(con: duck.Connection, layouts: list[Layout]) -> None:
             con.execute("SET VARIABLE absent = ?", [absent])
             con.execute("SET VARIABLE columns = ?", [sorted(there)])
             con.execute(into + sql("line", layout.grain))
-            into = "INSERT INTO line "
-    con.execute("CREATE TABLE batch AS " + sql("batch", layouts[0].grain))
-    con.execute("DROP TABLE line")
+            into = "INSERT INTO batch "
+    grain = layouts[0].grain
+    if grain == "certificate_line":
+        con.execute("CREATE TABLE certificate AS " + sql("certificate"))
+    con.execute(sql("siblings", grain))
     undecided = con.execute("SELECT count(*) - count(COLUMNS('^ok_')) FROM batch")
     names = [column[0] for column in undecided.description or []]
     row = undecided.fetchall()[0]
@@ -167,17 +178,24 @@ def as_delivered(layout: Layout) -> str:
 
 
 def settle(con: duck.Connection, layouts: list[Layout]) -> None:
-    """Make outcome and delivery_stat, and what is to be written, from `batch` and `finding`."""
+    """Make aside, flag, delivery_stat and what is to be written (`WRITTEN`), of `batch` and
+    `finding`. Tables, not views: they are written delivery by delivery, each a query of its own.
+    """
     grain = layouts[0].grain
-    con.execute("CREATE TABLE outcome AS " + sql("outcome", grain))
+    con.execute("CREATE TABLE aside AS " + sql("aside", grain))
+    con.execute(
+        "CREATE TABLE flag AS SELECT row_id, list_sort(list(rule_name)) AS flags FROM finding "
+        "WHERE severity <> 'critical' GROUP BY row_id"
+    )
     con.execute("CREATE TABLE delivery_stat AS " + sql("delivery_stat", grain))
-    con.execute("CREATE TABLE accepted_row AS " + sql("accepted", grain))
     for layout in layouts:
         con.execute(
             f"INSERT INTO delivered SELECT r.rowid, d.layout, {as_delivered(layout)} "
             f"FROM {layout.raw_table} AS r JOIN delivery AS d USING (delivery_no) "
-            "SEMI JOIN outcome AS o ON o.row_id = r.rowid AND NOT o.is_accepted "
-            "WHERE d.layout = ?",
+            "SEMI JOIN aside AS a ON a.row_id = r.rowid WHERE d.layout = ?",
             [layout.name],
         )
+    for table in WRITTEN[grain]["accepted"].values():
+        con.execute(f"CREATE TABLE {table} AS " + sql(table, grain))
     con.execute("CREATE TABLE quarantine_row AS " + sql("quarantine", grain))
+    con.execute("CREATE VIEW excluded_row AS SELECT * EXCLUDE (row_id) FROM excluded")

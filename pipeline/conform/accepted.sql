@@ -1,15 +1,11 @@
--- en: Accepted records, as load reads them
--- id: Baris yang diterima, untuk dibaca tahap load
+-- en: Accepted records, as load reads them: what stands on the line itself
+-- id: Baris yang diterima, untuk dibaca tahap load: isi baris itu sendiri
 -- grain: delivery_no, line
 SELECT
-    delivery_no,
-    delivery_id, line, certificate_key, application_number, ska_number, status, kind,
-    replaces_ska_number, registered_at, processed_at, status_at, sent_at, issued_on,
-    exporter_name, nib, npwp, exporter_place, exporter_province, office_name, destination_code,
-    load_port_code, form_code, peb_number, peb_on, customs_office, invoice_number, exported_on,
-    currency_code, fob_peb, fob_invoice, fob_document, is_third_country, is_back_to_back,
-    is_retroactive, line_number, hs_code, net_kg, gross_kg, line_fob, origin_criterion,
-    is_synthetic, flags
-FROM batch
-JOIN outcome USING (delivery_no, row_id)
-WHERE is_accepted
+    b.delivery_no,
+    b.delivery_id, b.line, b.certificate_key, b.line_number, b.hs_code, b.net_kg, b.gross_kg,
+    b.line_fob, b.origin_criterion,
+    coalesce(f.flags, []::VARCHAR[]) AS flags
+FROM batch AS b
+ANTI JOIN aside AS a ON a.row_id = b.row_id
+LEFT JOIN flag AS f ON f.row_id = b.row_id

@@ -3,10 +3,10 @@
 -- grain: delivery_no
 -- quarantined_pct is NULL below 20 records: one bad record in three is no pattern.
 WITH judged AS (
-    SELECT b.*, o.is_accepted, d.month, d.office_code
+    SELECT b.*, a.row_id IS NULL AS is_accepted, d.month
     FROM batch AS b
-    JOIN outcome AS o USING (row_id)
-    JOIN delivery AS d ON d.delivery_no = b.delivery_no
+    JOIN delivery AS d USING (delivery_no)
+    LEFT JOIN aside AS a ON a.row_id = b.row_id
 ),
 counted AS (
     SELECT
@@ -19,13 +19,20 @@ counted AS (
         count(*) FILTER (is_accepted AND line_fob IS NULL) AS accepted_unreadable,
         count(*) FILTER (NOT is_accepted AND line_fob IS NULL) AS quarantined_unreadable,
         count(*) FILTER (issued_on IS NOT NULL) AS dated,
-        count(*) FILTER (date_trunc('month', issued_on) <> month) AS dated_elsewhere,
-        count(DISTINCT ska_number) AS numbers,
-        count(DISTINCT ska_number) FILTER (split_part(ska_number, '/', 2) = office_code)
-            AS own_numbers,
+        count(*) FILTER (NOT issued_on BETWEEN month AND last_day(month)) AS dated_elsewhere,
         bool_and(is_synthetic) AS is_synthetic
     FROM judged
     GROUP BY delivery_no
+),
+numbered AS (
+    -- A number is the certificate's key.
+    SELECT
+        c.delivery_no,
+        count(c.ska_number) AS numbers,
+        count(*) FILTER (split_part(c.ska_number, '/', 2) = d.office_code) AS own_numbers
+    FROM certificate AS c
+    JOIN delivery AS d USING (delivery_no)
+    GROUP BY c.delivery_no
 )
 SELECT
     d.delivery_no,
@@ -42,8 +49,9 @@ SELECT
         AS quarantined_pct,
     (100.0 * c.dated_elsewhere / nullif(c.dated, 0))::DOUBLE AS other_month_pct,
     CASE WHEN d.office_code IS NOT NULL
-        THEN 100.0 * c.own_numbers / nullif(c.numbers, 0) END::DOUBLE AS own_number_pct,
+        THEN 100.0 * n.own_numbers / nullif(n.numbers, 0) END::DOUBLE AS own_number_pct,
     f.* EXCLUDE (delivery_no)
 FROM delivery AS d
 JOIN delivery_frame AS f USING (delivery_no)
 LEFT JOIN counted AS c USING (delivery_no)
+LEFT JOIN numbered AS n USING (delivery_no)

@@ -254,7 +254,7 @@ SELECT
     coalesce(s.issued_on >= (s.registered_at + getvariable('utc_offset'))::DATE, true)
         AS ok_issued_after_registered,
     s.at_dates_not_future IS NULL AS ok_dates_not_future,
-    -- On a form that shows the value only where it decides the origin; batch.sql asks all lines.
+    -- On a form that shows the value only where it decides the origin; siblings.sql asks all lines.
     coalesce(
         f.is_fob_by_rvc AND s.is_without_fob AND s.origin_criterion NOT ILIKE '%RVC%', false
     ) AS may_lack_fob,
@@ -268,7 +268,14 @@ SELECT
         true
     ) AS ok_hs_old_version,
     s.at_tick_known IS NULL AS ok_tick_known,
-    NOT has('peb_on') OR (s.peb_number IS NULL) = (s.peb_on IS NULL) AS ok_peb_complete
+    NOT has('peb_on') OR (s.peb_number IS NULL) = (s.peb_on IS NULL) AS ok_peb_complete,
+    -- what only all lines of a certificate can decide: siblings.sql
+    true AS ok_fob_not_stated,
+    true AS ok_number_unique,
+    true AS ok_header_agrees,
+    NULL::VARCHAR AS at_header_agrees,
+    true AS ok_line_unique,
+    true AS ok_line_sum_agrees
 FROM stated AS s
 LEFT JOIN currency AS u ON u.currency_code = s.currency_code
 LEFT JOIN form AS f ON f.form_code = s.form_code

@@ -11,7 +11,8 @@ SELECT
     b.customs_office, b.invoice_number, b.exported_on, b.currency_code, b.fob_peb,
     b.fob_invoice, b.fob_document, b.is_third_country, b.is_back_to_back, b.is_retroactive,
     b.line_number, b.hs_code, b.net_kg, b.gross_kg, b.line_fob, b.origin_criterion,
-    b.is_synthetic, o.flags,
+    b.is_synthetic,
+    coalesce(g.flags, []::VARCHAR[]) AS flags,
     coalesce(
         c.findings,
         [{rule_name: 'sibling', column_name: NULL::VARCHAR, value: NULL::VARCHAR}]
@@ -19,7 +20,8 @@ SELECT
     CASE WHEN x.record IS NULL THEN d.fields ELSE json_object('record', x.record) END::VARCHAR
         AS raw
 FROM batch AS b
-JOIN outcome AS o ON o.row_id = b.row_id AND NOT o.is_accepted
+SEMI JOIN aside AS a ON a.row_id = b.row_id
 JOIN delivered AS d ON d.row_id = b.row_id
+LEFT JOIN flag AS g ON g.row_id = b.row_id
 LEFT JOIN cause AS c ON c.row_id = b.row_id
 LEFT JOIN odd AS x ON x.row_id = b.row_id AND x.record IS NOT NULL

@@ -10,8 +10,8 @@ CREATE TABLE delivery (
 
 -- One row per physical record, as text; rowid runs in file order. A record that can't be split
 -- has a row of NULLs. Rows of a delivery that isn't in delivery are not looked at.
--- TEMP: neither logged nor compressed, a quarter of the time; it spills when memory is short.
-CREATE TEMP TABLE raw (
+-- It spills when memory is short.
+CREATE TABLE raw (
     delivery_no INTEGER,
     extra JSON,
     application_number VARCHAR,
@@ -64,7 +64,7 @@ CREATE TEMP TABLE raw (
 
 -- The same for aggregates: one cell of region × month × HS × destination. region_set is a constant
 -- of the layout; month may hold the year too.
-CREATE TEMP TABLE raw_cell (
+CREATE TABLE raw_cell (
     delivery_no INTEGER,
     extra JSON,
     region_set VARCHAR,

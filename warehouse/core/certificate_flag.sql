@@ -22,24 +22,26 @@ exceeded AS (
     QUALIFY count(*) OVER (PARTITION BY peb_keys) > 1
         AND sum(counted_usd) OVER (PARTITION BY peb_keys) > 1.01 * fob_peb_usd
 ),
-named AS (
+spelt AS (
     -- "Kab. Bogor", "KABUPATEN BOGOR" and "Bogor" name one office here; a code is a name too.
     SELECT
-        certificate_key,
-        office_name = issuer_code OR name_of_record = name_of_issuer AS is_same
-    FROM (
-        SELECT
-            *,
-            regexp_replace(
-                regexp_replace(upper(office_name), '\b(KABUPATEN|KAB|PROVINSI|PROV)\b', ''),
-                '[^A-Z0-9]+', '', 'g'
-            ) AS name_of_record,
-            regexp_replace(
-                regexp_replace(upper(issuer_name), '\b(KABUPATEN|KAB|PROVINSI|PROV)\b', ''),
-                '[^A-Z0-9]+', '', 'g'
-            ) AS name_of_issuer
-        FROM core.certificate
-    )
+        office_name,
+        issuer_code,
+        issuer_name,
+        regexp_replace(
+            regexp_replace(upper(office_name), '\b(KABUPATEN|KAB|PROVINSI|PROV)\b', ''),
+            '[^A-Z0-9]+', '', 'g'
+        ) AS name_of_record,
+        regexp_replace(
+            regexp_replace(upper(issuer_name), '\b(KABUPATEN|KAB|PROVINSI|PROV)\b', ''),
+            '[^A-Z0-9]+', '', 'g'
+        ) AS name_of_issuer
+    FROM (SELECT DISTINCT office_name, issuer_code, issuer_name FROM core.certificate)
+),
+differing AS (
+    SELECT office_name, issuer_code, issuer_name
+    FROM spelt
+    WHERE NOT (office_name = issuer_code OR name_of_record = name_of_issuer)
 ),
 flag AS (
     SELECT certificate_key, unnest(flags) AS rule_name
@@ -68,7 +70,9 @@ flag AS (
     WHERE split_part(replaces_ska_number, '/', 2) <> issuer_code
         AND regexp_full_match(replaces_ska_number, '\d{7}/[A-Z0-9]{2,5}/\d{4}')
     UNION ALL
-    SELECT certificate_key, 'office_differs' FROM named WHERE NOT is_same
+    SELECT c.certificate_key, 'office_differs'
+    FROM core.certificate AS c
+    JOIN differing USING (office_name, issuer_code, issuer_name)
     UNION ALL
     SELECT certificate_key, 'rate_synthetic'
     FROM core.certificate WHERE is_rate_synthetic AND NOT is_synthetic

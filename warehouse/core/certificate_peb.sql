@@ -5,11 +5,13 @@
 -- goods lines may name different ones: the certificate draws on all of them. A spreadsheet drops
 -- leading zeros, so they don't tell two numbers apart.
 WITH stated AS (
-    SELECT DISTINCT v.certificate_key, upper(l.peb_number) AS numbers, l.peb_on, l.customs_office
-    FROM stage.accepted_line AS l
+    SELECT v.certificate_key, upper(p.peb_number) AS numbers, p.peb_on, p.customs_office
+    FROM (
+        SELECT delivery_id, certificate_key, unnest(pebs, recursive := true) FROM stage.accepted_certificate
+    ) AS p (delivery_id, certificate_key, peb_number, peb_on, customs_office)
     JOIN core.certificate_version AS v
-        ON v.delivery_id = l.delivery_id AND v.source_key = l.certificate_key
-    WHERE v.state = 'current' AND l.peb_number IS NOT NULL
+        ON v.delivery_id = p.delivery_id AND v.source_key = p.certificate_key
+    WHERE v.state = 'current' AND p.peb_number IS NOT NULL
 ),
 parted AS (
     SELECT

@@ -17,6 +17,13 @@ WITH version AS (
         CASE WHEN currency_code <> 'USD' THEN coalesce(peb_on, issued_on) END AS rate_on
     FROM core.certificate_version
     WHERE state = 'current'
+),
+-- Looking up a rate by date sorts all it is given: only what isn't in US$.
+rate AS (
+    SELECT v.certificate_key, r.* EXCLUDE (currency_code)
+    FROM (SELECT certificate_key, currency_code, rate_on FROM version WHERE rate_on IS NOT NULL) AS v
+    ASOF JOIN core.exchange_rate AS r
+        ON r.currency_code = v.currency_code AND r.valid_from <= v.rate_on
 )
 SELECT
     v.certificate_key,
@@ -46,5 +53,4 @@ SELECT
     END AS reason
 FROM version AS v
 LEFT JOIN core.certificate_chain AS c USING (certificate_key)
-ASOF LEFT JOIN core.exchange_rate AS r
-    ON r.currency_code = v.currency_code AND r.valid_from <= v.rate_on
+LEFT JOIN rate AS r USING (certificate_key)

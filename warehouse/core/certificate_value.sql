@@ -6,59 +6,43 @@
 WITH same AS (
     SELECT certificate_key, count(*) AS records FROM core.same_goods GROUP BY certificate_key
 ),
-version AS (
-    SELECT
-        v.*,
-        c.chain_key,
-        c.rate_on,
-        c.usd_rate,
-        c.rate_source,
-        c.is_rate_synthetic,
-        c.numerator,
-        c.denominator,
-        date_trunc('month', coalesce(
-            CASE WHEN t.is_period_by_peb THEN coalesce(c.first_peb_on, v.peb_on) END,
-            c.first_issued_on,
-            v.issued_on
-        ))::DATE AS month,
-        coalesce(n.exporter_key, p.exporter_key, v.name_id, 'unknown') AS exporter_key,
-        coalesce(i.region_code, o.country_code || '99') AS issuer_region_code,
-        i.office_name AS issuer_name,
-        d.region_code AS domicile_region_code,
-        q.region_code AS port_region_code,
-        CASE WHEN c.reason IS NULL AND s.records = v.records THEN 'same_goods' ELSE c.reason END
-            AS reason
-    FROM core.certificate_reason AS c
-    JOIN core.certificate_version AS v
-        ON v.certificate_key = c.certificate_key AND v.state = 'current'
-    CROSS JOIN core.setting AS t
-    CROSS JOIN core.country AS o
-    JOIN core.place AS d USING (exporter_place, exporter_province)
-    JOIN core.port_spelling AS q
-        ON q.written_code = coalesce(v.load_port_code, '') AND q.written_name = ''
-    LEFT JOIN same AS s ON s.certificate_key = c.certificate_key
-    LEFT JOIN core.exporter_identifier AS n ON n.identifier = v.nib_id
-    LEFT JOIN core.exporter_identifier AS p ON p.identifier = v.npwp_id
-    LEFT JOIN core.issuer AS i
-        ON i.issuer_code = v.issuer_code
-        AND v.issued_on BETWEEN i.valid_from AND i.valid_until
+-- All of whose goods count elsewhere.
+elsewhere AS (
+    SELECT certificate_key
+    FROM same
+    JOIN core.certificate_version AS v USING (certificate_key, records)
+    WHERE v.state = 'current'
 ),
 linked AS (
     SELECT v.certificate_key, min(l.same_as_key) AS exporter_key
-    FROM version AS v
+    FROM core.certificate_version AS v
+    LEFT JOIN core.exporter_identifier AS n ON n.identifier = v.nib_id
+    LEFT JOIN core.exporter_identifier AS p ON p.identifier = v.npwp_id
     JOIN core.exporter_link AS l
-        ON l.exporter_key = v.exporter_key AND v.issued_on BETWEEN l.valid_from AND l.valid_until
+        ON l.exporter_key = coalesce(n.exporter_key, p.exporter_key)
+        AND v.issued_on BETWEEN l.valid_from AND l.valid_until
+    WHERE v.state = 'current'
     GROUP BY v.certificate_key
+),
+draw AS (
+    SELECT p.certificate_key, p.peb_key, c.issued_on
+    FROM core.certificate_peb AS p
+    JOIN core.certificate_reason AS c USING (certificate_key)
+    ANTI JOIN elsewhere AS e USING (certificate_key)
+    WHERE c.reason IS NULL
+),
+-- Nearly all PEBs have one certificate: only the others are put in order.
+shared AS (
+    SELECT peb_key FROM draw GROUP BY peb_key HAVING count(*) > 1
 ),
 sharer AS (
     SELECT
-        v.certificate_key,
-        p.peb_key,
-        count(*) OVER (PARTITION BY p.peb_key) AS certificates,
-        row_number() OVER (PARTITION BY p.peb_key ORDER BY v.issued_on, v.certificate_key) AS place
-    FROM version AS v
-    JOIN core.certificate_peb AS p USING (certificate_key)
-    WHERE v.reason IS NULL
+        certificate_key,
+        peb_key,
+        count(*) OVER (PARTITION BY peb_key) AS certificates,
+        row_number() OVER (PARTITION BY peb_key ORDER BY issued_on, certificate_key) AS place
+    FROM draw
+    SEMI JOIN shared USING (peb_key)
 ),
 -- Of a certificate with several declarations, the one that most certificates draw on.
 peb AS (
@@ -74,25 +58,63 @@ named AS (
     FROM core.certificate_peb
     GROUP BY certificate_key
 ),
+version AS (
+    SELECT
+        v.*,
+        c.chain_key,
+        c.rate_on,
+        c.usd_rate,
+        c.rate_source,
+        c.is_rate_synthetic,
+        c.numerator,
+        c.denominator,
+        date_trunc('month', coalesce(
+            CASE WHEN t.is_period_by_peb THEN coalesce(c.first_peb_on, v.peb_on) END,
+            c.first_issued_on,
+            v.issued_on
+        ))::DATE AS month,
+        coalesce(l.exporter_key, n.exporter_key, p.exporter_key, v.name_id, 'unknown')
+            AS exporter_key,
+        coalesce(i.region_code, o.country_code || '99') AS issuer_region_code,
+        i.office_name AS issuer_name,
+        d.region_code AS domicile_region_code,
+        q.region_code AS port_region_code,
+        k.peb_keys,
+        CASE WHEN c.reason IS NULL AND e.certificate_key IS NOT NULL THEN 'same_goods'
+            ELSE c.reason END AS reason,
+        CASE WHEN c.reason IS NULL AND e.certificate_key IS NULL AND k.peb_keys IS NOT NULL
+            THEN coalesce(s.certificates, 1) END AS peb_certificates,
+        coalesce(s.place, 1) AS place
+    FROM core.certificate_reason AS c
+    JOIN core.certificate_version AS v
+        ON v.certificate_key = c.certificate_key AND v.state = 'current'
+    CROSS JOIN core.setting AS t
+    CROSS JOIN core.country AS o
+    JOIN core.place AS d USING (exporter_place, exporter_province)
+    JOIN core.port_spelling AS q
+        ON q.written_code = coalesce(v.load_port_code, '') AND q.written_name = ''
+    LEFT JOIN elsewhere AS e ON e.certificate_key = c.certificate_key
+    LEFT JOIN linked AS l ON l.certificate_key = c.certificate_key
+    LEFT JOIN named AS k ON k.certificate_key = c.certificate_key
+    LEFT JOIN peb AS s ON s.certificate_key = c.certificate_key
+    LEFT JOIN core.exporter_identifier AS n ON n.identifier = v.nib_id
+    LEFT JOIN core.exporter_identifier AS p ON p.identifier = v.npwp_id
+    LEFT JOIN core.issuer AS i
+        ON i.issuer_code = v.issuer_code
+        AND v.issued_on BETWEEN i.valid_from AND i.valid_until
+),
 valued AS (
     SELECT
-        v.* EXCLUDE (exporter_key),
-        coalesce(l.exporter_key, v.exporter_key) AS exporter_key,
-        k.peb_keys,
-        p.certificates AS peb_certificates,
-        p.place,
+        *,
         CASE
-            WHEN v.reason <> 'same_goods' THEN NULL
-            WHEN p.certificates = 1 AND v.fob_peb IS NOT NULL THEN 'peb'
-            WHEN v.fob_document IS NOT NULL THEN 'document'
-            WHEN v.fob_invoice IS NOT NULL AND NOT v.is_third_country THEN 'invoice'
+            WHEN reason <> 'same_goods' THEN NULL
+            WHEN peb_certificates = 1 AND fob_peb IS NOT NULL THEN 'peb'
+            WHEN fob_document IS NOT NULL THEN 'document'
+            WHEN fob_invoice IS NOT NULL AND NOT is_third_country THEN 'invoice'
             -- Only the PEB's total is known, and it is shared or the PEB not named: an equal part.
             ELSE 'peb_part'
         END AS value_source
-    FROM version AS v
-    LEFT JOIN linked AS l USING (certificate_key)
-    LEFT JOIN named AS k USING (certificate_key)
-    LEFT JOIN peb AS p USING (certificate_key)
+    FROM version
 ),
 amount AS (
     -- The parts of one PEB add up to its total: what is left over goes round in order of issue.
@@ -104,8 +126,8 @@ amount AS (
             WHEN 'document' THEN (fob_document::DECIMAL(38, 2) * 100)::HUGEINT
             WHEN 'invoice' THEN (fob_invoice::DECIMAL(38, 2) * 100)::HUGEINT
             WHEN 'peb_part' THEN
-                peb_cents * coalesce(place, 1) // coalesce(peb_certificates, 1)
-                - peb_cents * (coalesce(place, 1) - 1) // coalesce(peb_certificates, 1)
+                peb_cents * place // coalesce(peb_certificates, 1)
+                - peb_cents * (place - 1) // coalesce(peb_certificates, 1)
         END AS cents
     FROM valued
 )
@@ -145,6 +167,7 @@ SELECT
     records,
     all_line_fob,
     all_net_kg,
+    main_line,
     reason,
     value_source,
     currency_code,

@@ -1,22 +1,8 @@
 -- en: Each region's growth within each scope and league, before anybody is judged or ranked
 -- id: Pertumbuhan tiap wilayah dalam setiap lingkup dan liga, sebelum dinilai atau diperingkat
 -- grain: basis, scope_code, league, period_kind, period_end, baseline, region_code
--- Totals, the median base and the scope's rate are the scope's in every league. A province's scope
--- stands here, with all its regions, when anything was ever recorded in it on any basis; of a whole
--- set only the regions in which anything was.
-WITH recorded AS (
-    SELECT DISTINCT region_code FROM core.region_span
-    WHERE fob_usd <> 0 OR certificates > 0 OR quarantined_usd <> 0
-),
-member AS (
-    SELECT DISTINCT m.scope_code, m.league, m.region_code, m.is_unallocated
-    FROM core.scope_member AS m
-    JOIN recorded AS s ON s.region_code = m.scope_code
-    LEFT JOIN recorded AS r ON r.region_code = m.region_code
-    WHERE r.region_code IS NOT NULL OR m.is_unallocated
-        OR m.scope_code NOT IN (SELECT region_set FROM seed.scope)
-),
-scope AS (
+-- Totals, the median base and the scope's rate are the scope's in every league.
+WITH scope AS (
     SELECT
         m.scope_code,
         p.basis,
@@ -30,7 +16,7 @@ scope AS (
         median(p.base_fob_usd::DOUBLE) FILTER (p.base_fob_usd > 0 AND NOT m.is_unallocated)
             AS median_base_usd
     FROM core.region_pair AS p
-    JOIN member AS m ON m.region_code = p.region_code AND m.league = 'all'
+    JOIN core.scope_region AS m ON m.region_code = p.region_code AND m.league = 'all'
     GROUP BY ALL
 )
 SELECT
@@ -52,5 +38,5 @@ SELECT
         AS scope_growth_pct
 FROM core.region_pair AS p
 CROSS JOIN core.setting AS r
-JOIN member AS m USING (region_code)
+JOIN core.scope_region AS m USING (region_code)
 JOIN scope AS s USING (scope_code, basis, period_kind, period_end, baseline)

@@ -1,8 +1,11 @@
--- en: Each period of each region of a ranking on each basis, zero or not
--- id: Setiap periode tiap wilayah peringkat pada setiap basis, nol atau tidak
+-- en: Each period of each region that a ranking shows and of each scope, on each basis, zero or not
+-- id: Setiap periode tiap wilayah yang ditampilkan peringkat dan tiap lingkup, pada setiap basis, nol atau tidak
 -- grain: basis, region_code, period_kind, period_end
 -- Unsafe as in core.region_month, judged on the period's own sums.
-WITH region AS (
+WITH shown AS (
+    SELECT region_code FROM core.scope_region UNION SELECT scope_code FROM core.scope_region
+),
+region AS (
     SELECT
         m.basis,
         m.region_set,
@@ -15,6 +18,7 @@ WITH region AS (
         sum(m.quarantined_usd)::DECIMAL(18, 2) AS quarantined_usd
     FROM core.region_month AS m
     JOIN core.region_leaf AS r ON r.leaf_code = m.region_code
+    JOIN shown AS h ON h.region_code = r.region_code
     JOIN core.span_month AS s USING (basis, region_set, month)
     GROUP BY ALL
 ),

@@ -2,9 +2,10 @@
 -- id: Sel yang diterima, untuk dibaca tahap load
 -- grain: delivery_no, line
 SELECT
-    delivery_no,
-    delivery_id, line, cell_key, region_set, region_code, region_name, month, hs_code,
-    destination_code, fob_usd, net_kg, is_missing, is_synthetic, flags
-FROM batch
-JOIN outcome USING (delivery_no, row_id)
-WHERE is_accepted
+    b.delivery_no,
+    b.delivery_id, b.line, b.cell_key, b.region_set, b.region_code, b.region_name, b.month,
+    b.hs_code, b.destination_code, b.fob_usd, b.net_kg, b.is_missing, b.is_synthetic,
+    coalesce(f.flags, []::VARCHAR[]) AS flags
+FROM batch AS b
+ANTI JOIN aside AS a ON a.row_id = b.row_id
+LEFT JOIN flag AS f ON f.row_id = b.row_id

@@ -2,7 +2,10 @@
 -- id: Yang dinilai aturan kiriman: satu kiriman agregat secara keseluruhan
 -- grain: delivery_no
 -- Cells carry no office's numbers, and a month outside the slice is a row's own fault: NULL.
-WITH counted AS (
+WITH judged AS (
+    SELECT b.*, a.row_id IS NULL AS is_accepted FROM batch AS b LEFT JOIN aside AS a USING (row_id)
+),
+counted AS (
     SELECT
         delivery_no,
         count(*) AS judged,
@@ -13,8 +16,7 @@ WITH counted AS (
         count(*) FILTER (is_accepted AND fob_usd IS NULL) AS accepted_unreadable,
         count(*) FILTER (NOT is_accepted AND fob_usd IS NULL) AS quarantined_unreadable,
         bool_and(is_synthetic) AS is_synthetic
-    FROM batch
-    JOIN outcome USING (delivery_no, row_id)
+    FROM judged
     GROUP BY delivery_no
 )
 SELECT

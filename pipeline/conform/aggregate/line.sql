@@ -88,5 +88,6 @@ SELECT
     -- warning
     NOT t.has_net_kg OR t.net_kg IS NOT NULL AS ok_weight_readable,
     coalesce(t.hs_code[:2] BETWEEN '01' AND '97' AND t.hs_code[:2] <> '77', true) AS ok_hs_known,
-    t.destination IS NULL OR t.destination_code IS NOT NULL AS ok_destination_known
+    t.destination IS NULL OR t.destination_code IS NOT NULL AS ok_destination_known,
+    true AS ok_cell_unique -- siblings.sql
 FROM typed AS t

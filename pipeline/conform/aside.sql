@@ -1,5 +1,5 @@
--- en: What becomes of each physical record: accepted or set aside, and its flags
--- id: Nasib tiap baris fisik: diterima atau disisihkan, beserta tandanya
+-- en: Records that are set aside
+-- id: Baris yang disisihkan
 -- grain: row_id
 -- A certificate goes whole: one line that fails a critical rule takes its siblings along. Where the
 -- number itself is missing or misspelt, the application says which lines belong together.
@@ -21,18 +21,7 @@ broken AS (
     FROM batch AS b
     SEMI JOIN misnamed AS m
         ON m.delivery_no = b.delivery_no AND m.application_number = b.application_number
-),
-flag AS (
-    SELECT row_id, list_sort(list(rule_name)) AS flags
-    FROM finding
-    WHERE severity <> 'critical'
-    GROUP BY row_id
 )
-SELECT
-    b.row_id,
-    b.delivery_no,
-    k.certificate_key IS NULL AS is_accepted,
-    coalesce(f.flags, []::VARCHAR[]) AS flags
-FROM batch AS b
-LEFT JOIN broken AS k USING (delivery_no, certificate_key)
-LEFT JOIN flag AS f USING (row_id)
+SELECT row_id, delivery_no, certificate_key
+FROM batch
+SEMI JOIN broken USING (delivery_no, certificate_key)
