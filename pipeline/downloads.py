@@ -31,6 +31,8 @@ DESCRIPTION = (
     "kendali ditampilkan sebagai �; Parquet dan DuckDB memuat teks apa adanya."
 )
 SYNTHETIC = "DATA SINTETIS / SYNTHETIC DATA. "
+TOTALS = "control_totals.csv"
+# Taken as files: what is in them frictionless could only read with more libraries, or guess.
 FILES = {
     releases.DATABASE: ("application/vnd.duckdb", "All tables in one file / Semua tabel"),
     "ranking.xlsx": (
@@ -139,27 +141,23 @@ def describe(con: duck.Connection, folder: Path) -> Row:
         "GROUP BY feed ORDER BY feed",
     )
     resources = [
-        _resource(folder, name, {"mediatype": kind, "description": text})
+        _resource(folder, name, {"type": "file", "mediatype": kind, "description": text})
         for name, (kind, text) in FILES.items()
     ]
     for table in tables(con):
+        if table.full_name == "meta.control_total":  # without byte order mark, for programs
+            resources.append(_resource(folder, TOTALS, _tabular(table, TOTALS, ",", ".")))
         resources.append(
             _resource(folder, table.parquet, {
-                "name": f"{table.name}.parquet", "format": "parquet",
+                "name": f"{table.name}.parquet", "type": "file", "format": "parquet",
                 "mediatype": "application/vnd.apache.parquet",
                 "description": table.title, "schema": _schema(table, "."),
             })
         )  # fmt: skip
         for variant, delimiter, mark in (("", ",", "."), (".id", ";", ",")):
-            resources.append(
-                _resource(folder, table.csv(variant), {
-                    "name": f"{table.name}{variant}.csv", "profile": "tabular-data-resource",
-                    "format": "csv", "mediatype": "text/csv", "encoding": "utf-8",
-                    **({"compression": "gz"} if table.name in PACKED else {}),
-                    "dialect": {"delimiter": delimiter}, "description": table.title,
-                    "schema": _schema(table, mark),
-                })
-            )  # fmt: skip
+            name = f"{table.name}{variant}.csv"
+            more = _tabular(table, name, delimiter, mark)
+            resources.append(_resource(folder, table.csv(variant), more))
     return {
         "profile": "data-package",
         "name": f"ipska-{release['audience']}",
@@ -172,6 +170,21 @@ def describe(con: duck.Connection, folder: Path) -> Row:
             {"title": f"feed {one['feed']}: {one['deliveries']} deliveries"} for one in feeds
         ],
         "resources": resources,
+    }
+
+
+def _tabular(table: Table, name: str, delimiter: str, decimal_mark: str) -> Row:
+    return {
+        "name": name,
+        "type": "table",
+        "profile": "tabular-data-resource",
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8",
+        **({"compression": "gz"} if table.name in PACKED else {}),
+        "dialect": {"delimiter": delimiter},
+        "description": table.title,
+        "schema": _schema(table, decimal_mark),
     }
 
 

@@ -5,19 +5,17 @@ Every number stands in the release of the audience asked for; where it says noth
 
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
-from pipeline import duck, rankings, seeds
+from pipeline import duck, rankings
 from pipeline.messages import Problem
 from pipeline.periods import Month, months_to_base
 from pipeline.rankings import Question, Row
-from pipeline.words import WORDS
+from pipeline.words import WORDS, item_name, ranked_rule
 
 KEY = "basis = $basis AND period_kind = $period_kind AND period_end = $period_end"
 RANKING = f"{KEY} AND scope_code = $scope_code AND league = $league AND baseline = $baseline"
@@ -32,6 +30,8 @@ BASES = ("domicile", "issuer", "port")
 class _Page:
     """The facts of one region in one release, and the words of one language."""
 
+    money = "#,##0.00"  # to the cent
+
     def __init__(
         self,
         con: duck.Connection,
@@ -39,9 +39,11 @@ class _Page:
         code: str,
         language: str,
         rows: list[Row] | None = None,
+        told: dict[str, list[Row]] | None = None,
     ) -> None:
         self.con, self.code = con, code
-        self.told: dict[str, list[Row]] = {}  # what was read, for the other language
+        # What was read, for the other language and, where it isn't the region's, for the others.
+        self.told = {} if told is None else told
         self.speak(language)
         rows = rows or rankings.answer(con, question)
         found = [row for row in rows if row["region_code"] == code]
@@ -50,8 +52,8 @@ class _Page:
         self.row, self.rows = found[0], rows
         names = ("basis", "scope_code", "league", "period_kind", "period_end", "baseline")
         self.key = {name: self.row[name] for name in names}
-        tables = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        self.tables = {name for (name,) in tables}
+        tables = self.once("SELECT table_name FROM duckdb_tables()")
+        self.tables = {row["table_name"] for row in tables}
 
     def speak(self, language: str) -> None:
         self.language, self.words = language, WORDS[language]
@@ -63,7 +65,10 @@ class _Page:
             return []
         facts = self.key | more
         used = {name: value for name, value in facts.items() if f"${name}" in where}
-        query = f"SELECT {columns} FROM mart.{table} WHERE {where}"
+        return self.once(f"SELECT {columns} FROM mart.{table} WHERE {where}", used)
+
+    def once(self, query: str, used: dict[str, Any] | None = None) -> list[Row]:
+        """The rows of a query, asked once."""
         asked = f"{query} {used}"
         if asked not in self.told:
             self.told[asked] = duck.rows(self.con, query, used)
@@ -72,7 +77,7 @@ class _Page:
     def usd(self, value: Decimal | None) -> str:
         if value is None:
             return self.words["hidden"]
-        return "US$ " + format_decimal(value, format="#,##0.00", locale=self.locale)
+        return "US$ " + format_decimal(value, format=self.money, locale=self.locale)
 
     def signed(self, value: Decimal) -> str:
         return ("+" if value > 0 else "−" if value < 0 else "") + self.usd(abs(value))
@@ -87,6 +92,14 @@ class _Page:
 
     def day(self, value: date) -> str:
         return format_date(value, format="d MMMM y", locale=self.locale)
+
+    def period(self) -> str:
+        """The ranking's period in words, as mart.period has them: "Januari–September 2024"."""
+        where = "period_kind = $period_kind AND period_end = $period_end"
+        found = self.rows_of("period", where)
+        if not found:
+            return f"{self.day(self.row['period_start'])} – {self.day(self.row['period_end'])}"
+        return str(found[0][f"label_{self.language}"])
 
     def say(self, key: str, **facts: Any) -> str:
         return self.words[key].format(**facts)
@@ -112,9 +125,14 @@ def in_both(
     question: Question,
     rows: list[Row],
     previous: Path | None = None,
+    told: dict[str, list[Row]] | None = None,
 ) -> dict[str, str]:
-    """The same by language, all read once; `rows` is the ranking that the question asks for."""
-    page, texts = _Page(con, question, region_code, "id", rows), {}
+    """The same by language, in whole US$; `rows` is what the question asks for.
+
+    All is read once and put into `told`: the next region is given it.
+    """
+    page, texts = _Page(con, question, region_code, "id", rows, told), {}
+    page.money = "#,##0"
     for language in WORDS:
         page.speak(language)
         texts[language] = _text(page, previous)
@@ -127,57 +145,17 @@ def _text(page: _Page, previous: Path | None) -> str:
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
 
-def headline(con: duck.Connection, question: Question, language: str = "id") -> str:
-    """Who is first, by which rule, and how sure: one sentence. Raises Problem `no_ranking`."""
-    rows = rankings.answer(con, question)
-    first = [row for row in rows if row["growth_pct_rank"] == 1]
-    if not first:
-        return WORDS[language]["headline_none"]
-    page = _Page(con, question, first[0]["region_code"], language)
-    row = first[0]
-    sure = page.words["headline_unsure"]
-    if row["share_first"] is not None:
-        count = sum(bool(one["may_be_first"]) for one in rows)
-        share = page.number(row["share_first"], "#,##0.0")
-        sure = page.say(
-            "headline_sure" if count > 1 else "headline_alone", count=count, share=share
-        )
-    return page.say(
-        "headline",
-        region=" / ".join(one["region_name"] for one in first),
-        of=sum(bool(one["is_ranked"]) for one in rows),
-        pct=page.pct(row["growth_pct"]),
-        start=page.day(row["period_start"]),
-        end=page.day(row["period_end"]),
-        baseline=page.words[row["baseline"]],
-        basis=page.words[row["basis"]],
-        rule=_clause(page),
-        sure=sure,
-    )
-
-
-def _clause(page: _Page) -> str:
-    """The whole rule: who is ranked at all."""
-    rules = {one["rule_name"]: one["rule_value"] for one in rankings.rules(page.con)}
-    return page.say(
-        "clause",
-        share=page.number(rules["eligibility_base_share_pct"], "#,##0.##"),
-        floor=page.number(rules["eligibility_floor_usd"]),
-        exporters=page.number(rules["eligibility_min_exporters"]),
-    )
-
-
 def _place(page: _Page) -> list[str]:
     row = page.row
+    scope = page.rows_of("region", "region_code = $scope_code")
     title = page.say(
         "title",
         region=row["region_name"],
-        start=page.day(row["period_start"]),
-        end=page.day(row["period_end"]),
+        period=page.period(),
         baseline=page.words[row["baseline"]],
         basis=page.words[row["basis"]],
-        scope=row["scope_code"],
-        league=row["league"],
+        league=page.words[f"among_{row['league']}"],
+        scope=scope[0]["region_name"] if scope else row["scope_code"],
     )
     ranked = sum(bool(one["is_ranked"]) for one in page.rows)
     if row["is_ranked"]:
@@ -204,7 +182,7 @@ def _rule(page: _Page) -> list[str]:
     """The rule in force, and who is first under others."""
     order = "ORDER BY eligibility_rule <> 'none', eligibility_rule NOT LIKE 'with b%', "
     order += "base_share_pct, eligibility_rule"
-    lines = [page.say("rule", rule=_clause(page))]
+    lines = [ranked_rule(rankings.rules(page.con), page.language)]
     for one in page.rows_of("rule_sensitivity", f"{RANKING} {order}"):
         if one["region_name"]:
             code, share = one["eligibility_rule"], one["base_share_pct"]
@@ -362,7 +340,7 @@ def _changed(page: _Page, previous: Path | None) -> list[str]:
 
 def _caveats(page: _Page) -> list[str]:
     row = page.row
-    (release,) = duck.rows(page.con, "FROM meta.release")
+    (release,) = page.once("FROM meta.release")
     lines = [page.words[f"maturity_{row['maturity']}"], page.words["attribution"]]
     if not row["is_complete"]:
         lines.append(page.words["incomplete"])
@@ -378,23 +356,3 @@ def _caveats(page: _Page) -> list[str]:
         lines.append(page.words["synthetic"])
     lines.append(page.say("source", release=release["release_id"]))
     return [page.words["caveats"], *(f"  {line}" for line in lines)]
-
-
-def item_name(dimension: str, code: str, language: str) -> str:
-    """A chapter, destination or form in words."""
-    if code in ("others", "unknown"):
-        return WORDS[language][f"item_{code}"]
-    if dimension == "destination":
-        return str(Locale(language).territories.get(code, code))
-    if dimension == "hs_chapter":
-        return f"{code} {_chapters().get((code, language), '')}".strip()
-    return code
-
-
-@cache
-def _chapters() -> dict[tuple[str, str], str]:
-    return {
-        (row["hs_chapter"], language): row[f"name_{language}"]
-        for row in seeds.rows("hs_chapter")
-        for language in ("en", "id")
-    }

@@ -3,11 +3,13 @@
 It lies with the build, in the restricted store, beside the check page; it has no script.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline import builds, checks, duck, freshness, page, quarantine, store
 from pipeline.messages import shown
+from pipeline.page.texts import moment
 
 FILE = "operator.html"
 SPELLINGS = 100
@@ -25,6 +27,7 @@ def write(con: duck.Connection, folder: Path, facts: Row) -> None:
     told = ("spelling", "seed_row", "candidates", "suggestion")
     html = page.template("operator.html.j2").render(
         facts=facts,
+        made_at=moment(datetime.fromisoformat(facts["made_at"])),
         checks=checks.FILE,
         states=freshness.STATES,
         months=sorted({row["month"] for row in grid}),

@@ -155,12 +155,11 @@ def _fill(
     if is_public:
         _public_gate(build, file, last)
     with duck.connect(folder / releases.DATABASE, read_only=True) as con:
-        store.write_atomic(folder / "control_totals.csv", _control_totals(con))
+        store.write_atomic(folder / downloads.TOTALS, _control_totals(con))
         downloads.write(con, folder)
         workbook.write_ranking(con, folder / "ranking.xlsx")
         store.write_json(folder / "datapackage.json", downloads.describe(con, folder))
-        before = None if is_public else release["previous_release_id"]
-        page.write(con, folder, releases.database_of(audience, before))
+        page.write(con, folder, releases.database_of(audience, release["previous_release_id"]))
     store.write_json(folder / "release.json", release)
     releases.seal(folder)
 

@@ -12,6 +12,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from pipeline import duck, rankings
 from pipeline.messages import shown
+from pipeline.words import measured
 
 CELL = 32_767  # characters that a cell can hold
 PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -157,8 +158,10 @@ def _notes(book: Workbook, con: duck.Connection, release: dict[str, Any], names:
         (),
         ("aturan / rule", "bahasa Indonesia", "English"),
         *(
-            (one["rule_name"], *(f"{one['rule_value']:g} {one['unit']}: {one[note]}"
-             for note in ("note_id", "note_en")))
+            (one["rule_name"], *(
+                f"{measured(one['rule_value'], one['unit'], name)}: {one[f'note_{name}']}"
+                for name in ("id", "en")
+            ))
             for one in rankings.rules(con)
         ),
         (),

@@ -1,14 +1,16 @@
 """Fixtures that every module may use: an empty data root, and one after a night, for each test."""
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import nights
-from pipeline import flow, layouts, settings
+from pipeline import builds, flow, layouts, publish, releases, settings
 from pipeline.sample import write_sample
 
 
@@ -24,18 +26,56 @@ def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     layouts.load_layout.cache_clear()
 
 
-@pytest.fixture(scope="session")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A sample with 1 % dirt, and the data root after one run over it. Read only: see `root`."""
-    root = tmp_path_factory.mktemp("night")
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that one of pytest's workers makes while those that need it too wait for it."""
+    base = factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    root, ready = base / name, base / f"{name}.ready"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            root.mkdir()
+            make(root)
+            ready.touch()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    settings.settings.cache_clear()
+    layouts.load_layout.cache_clear()
+    return root
+
+
+def make_night(root: Path, seed: int) -> None:
+    """A sample with 1 % dirt, and the data root after one run over it."""
     months = {"first": nights.FIRST, "last": nights.LAST}
-    write_sample(root / "deliveries", nights.LINES, seed=5, dirt=0.01, **months)
+    write_sample(root / "deliveries", nights.LINES, seed=seed, dirt=0.01, **months)
     with pytest.MonkeyPatch.context() as patch:
         nights.use(patch, root)
         report = flow.run(nights.backfill("the first night"))
         (root / "report.json").write_text(json.dumps(report, default=str))
-    settings.settings.cache_clear()
-    yield root
+
+
+@pytest.fixture(scope="session")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One night, read only: see `root`."""
+    return made_once(tmp_path_factory, "night", lambda root: make_night(root, seed=5))
+
+
+@pytest.fixture(scope="session")
+def public_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A night made public: hiding takes more than a minute. Read only.
+
+    Of the other seed the base of the whole is hidden for two firms, and the headline has no places.
+    """
+
+    def make(root: Path) -> None:
+        make_night(root, seed=7)
+        with pytest.MonkeyPatch.context() as patch:
+            nights.use(patch, root)
+            now = releases.current("internal")
+            assert now
+            publish.publish("public", builds.find(now["build_id"]), nights.backfill("public"))
+
+    return made_once(tmp_path_factory, "public-night", make)
 
 
 @pytest.fixture

@@ -40,10 +40,8 @@ def con(folder: Path) -> Iterator[duck.Connection]:
         yield connection
 
 
-@pytest.fixture(scope="module")
-def small(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small release whose regions have hostile names."""
-    made = tmp_path_factory.mktemp("small")
+def shrunk(folder: Path, made: Path, *more: str) -> Path:
+    """A release with fewer rows, changed by more SQL."""
     shutil.copy(folder / releases.DATABASE, made)
     (made / releases.DATABASE).chmod(0o600)
     with duck.connect(made / releases.DATABASE) as con:
@@ -54,18 +52,24 @@ def small(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for table in downloads.tables(con):
             if table.name != "growth_ranking":
                 con.execute(f"DELETE FROM {table.full_name} WHERE rowid >= 800")
-        for at, name in enumerate(HOSTILE):
-            (code,) = con.execute(
-                "SELECT DISTINCT region_code FROM mart.growth_ranking ORDER BY 1 LIMIT 1 OFFSET ?",
-                [at],
-            ).fetchall()
-            update = "UPDATE mart.growth_ranking SET region_name = ? WHERE region_code = ?"
-            con.execute(update, [name, code[0]])
+        for sql in more:
+            con.execute(sql)
     with duck.connect(made / releases.DATABASE, read_only=True) as con:
+        store.write_atomic(made / downloads.TOTALS, publish._control_totals(con))
         downloads.write(con, made)
         workbook.write_ranking(con, made / "ranking.xlsx")
         store.write_json(made / "datapackage.json", downloads.describe(con, made))
     return made
+
+
+@pytest.fixture(scope="module")
+def small(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small release whose regions have hostile names."""
+    return shrunk(folder, tmp_path_factory.mktemp("small"), *(
+        f"UPDATE mart.growth_ranking SET region_name = {duck.literal(name)} WHERE region_code = "
+        f"(SELECT DISTINCT region_code FROM mart.growth_ranking ORDER BY 1 LIMIT 1 OFFSET {at})"
+        for at, name in enumerate(HOSTILE)
+    ))  # fmt: skip
 
 
 def lines(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
@@ -128,11 +132,7 @@ def test_both_csv_hold_what_the_table_holds(small: Path) -> None:
 
 def test_control_totals_are_the_sums_of_the_downloads(con: duck.Connection, folder: Path) -> None:
     """To the cent, from Parquet by DuckDB and from CSV by hand."""
-    totals = (
-        lines(folder / "csv/control_totals.csv")
-        if False
-        else lines(folder / "csv/control_total.csv")
-    )
+    totals = lines(folder / "csv/control_total.csv")
     wanted = {
         (row["basis"], row["month"]): Decimal(row["fob_usd"])
         for row in totals if row["scope_code"] == "32"
@@ -169,14 +169,21 @@ def test_frictionless_finds_the_package_valid(small: Path) -> None:
     assert ranking["schema"]["primaryKey"] == [
         "basis", "scope_code", "league", "period_kind", "period_end", "baseline", "region_code",
     ]  # fmt: skip
-    # Of Parquet, which needs another library, the description only: its rows are compared above.
     tabular = [one for one in package["resources"] if one.get("format") == "csv"]
-    assert len(tabular) == 2 * sum(one.get("format") == "parquet" for one in package["resources"])
-    checked = {**package, "resources": tabular}
-    report = frictionless.Package(checked, basepath=str(small)).validate()
+    parquet = [one for one in package["resources"] if one.get("format") == "parquet"]
+    assert len(tabular) == 2 * len(parquet) + 1 and downloads.TOTALS in listed
+    report = frictionless.validate(str(small / "datapackage.json"))
     assert report.valid, report.flatten(["name", "type", "note"])[:5]
     assert sum(task.stats.get("rows") or 0 for task in report.tasks) > 5_000
+    assert {task.type for task in report.tasks} == {"file", "table"}
     assert list(frictionless.Package.metadata_validate(package)) == []
+
+
+def test_the_package_of_a_public_release_is_valid(public_night: Path, tmp_path: Path) -> None:
+    made = shrunk((public_night / "data/public/current").resolve(), tmp_path)
+    report = frictionless.validate(str(made / "datapackage.json"))
+    assert report.valid, report.flatten(["name", "type", "note"])[:5]
+    assert len(report.tasks) > 30
 
 
 def test_frictionless_would_see_a_change(small: Path, tmp_path: Path) -> None:
@@ -232,6 +239,7 @@ def test_no_text_of_a_workbook_is_a_formula(small: Path) -> None:
     assert shown <= found and "\\x1b[31mred" in found
     told = " ".join(str(cell.value) for row in notes.iter_rows() for cell in row if cell.value)
     for text in ("DATA SINTETIS", "SYNTHETIC DATA", "eligibility_min_exporters", "eska",
+                 "100.000 US$ per 12 bulan: ", "100,000 US$ per 12 months: ", "1.000 undian: ",
                  "Growth rate, per cent", "Laju pertumbuhan, persen"):  # fmt: skip
         assert text in told
 

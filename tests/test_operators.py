@@ -20,6 +20,9 @@ def test_the_page_of_a_night(night: Path) -> None:
     assert "Operator's page" in found.text and "DATA SINTETIS" in found.text
     words = re.sub(r"\s+", " ", found.text)
     assert "2024-09" in words and "segar · fresh" in words
+    assert re.search(r" \d{1,2} \w+ 20\d\d \d\d\.\d\d WIB\.", words)
+    months = re.findall(r"<t[hd][^>]*>20\d\d-\d\d<", html)
+    assert months and all('class="text when"' in one for one in months), "none is broken"
     aside = query(
         folder.parent / "warehouse.duckdb",
         "SELECT office_code, count(DISTINCT (delivery_id, line, record_key)) "

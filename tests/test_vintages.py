@@ -33,10 +33,12 @@ from pipeline import (
     vintages,
 )
 from pipeline.messages import Problem
+from pipeline.page.facts import Facts
+from pipeline.page.headline import headline
 from pipeline.periods import Month
 from pipeline.rankings import Question
 from pipeline.sample import write_sample
-from pipeline.words import WORDS
+from pipeline.words import WORDS, item_name
 from test_cli import call
 
 FIRST, LAST = Month(2021, 1), Month(2024, 9)
@@ -363,7 +365,6 @@ def test_a_minister_s_page(history: list[str], language: str) -> None:
         question = Question(period_end=NINE)
         (row,) = [r for r in rankings.answer(con, question) if r["region_code"] == "3276"]
         text = explain.explain(con, "3276", question, language, file_of(history[0]))
-        headline = explain.headline(con, question, language)
         (first,) = duck.rows(
             con,
             f"FROM mart.first_place WHERE {explain.RANKING}",
@@ -382,24 +383,28 @@ def test_a_minister_s_page(history: list[str], language: str) -> None:
     ] == [True] * 8
     assert words["causes"] in parts[6] and words["cause_newer_delivery"] in parts[6]
     assert words["synthetic"] in text and history[1] in text and history[0] in text
+    among = {"en": "among all regions of Jawa Barat", "id": "di antara semua daerah di Jawa Barat"}
+    period = {"en": "January–September 2024", "id": "Januari–September 2024"}
+    assert among[language] in text and period[language] in text
     mark = {"en": ".", "id": ","}[language]
     figures = [re.sub(r"[.,]", "", n) for n in re.findall(r"US\$ ([\d.,]+\d)", text)]
     assert f"{row['fob_usd']:.2f}".replace(".", "") in figures
     floor = {"en": "US$ 100,000 per 12 months", "id": "US$ 100.000 per 12 bulan"}[language]
     assert floor in parts[1] and f"0{mark}1 %" in parts[1]
-    clause = parts[1].split("\n")[0].removeprefix(words["rule"].split("{")[0]).removesuffix(".")
-    assert clause.endswith({
-        "en": "all deliveries, and no firm that dominates",
-        "id": "kiriman lengkap, dan tanpa satu perusahaan yang mendominasi",
+    with duck.connect(file_of(history[1]), read_only=True) as con:
+        told = headline(Facts(con, "32"))[language]
+    assert parts[1].startswith(f"{told['rule']}\n"), "the page's first words say the same rule"
+    assert told["rule"].endswith({
+        "en": "all deliveries, and no firm that dominates.",
+        "id": "kiriman lengkap, dan tanpa satu perusahaan yang mendominasi.",
     }[language])  # fmt: skip
-    assert clause in headline, "the rule is the headline's, whole"
     shares = [re.findall(r"[\d.,]+(?= %)", line) for line in parts[1].split("\n")[1:]]
     by_share = [[share.replace(".", mark)] for share in ("0", "0.05", "0.1", "0.5", "1")]
     assert shares == [[], *by_share, [], []], "no rule, by the base asked for, other values"
     assert "with" not in parts[1].replace("regions with", "") and "`" not in text
     yearly = f"{row['growth_pct_yearly']:+.1f}".replace(".", mark)
     assert f"; {yearly} % {words['values_yearly'].split('}')[-1].strip()}" in parts[0]
-    assert {one: explain.item_name("form", one, language) for one in ("others", "unknown")} == {
+    assert {one: item_name("form", one, language) for one in ("others", "unknown")} == {
         "en": {"others": "all others", "unknown": "not stated"},
         "id": {"others": "lainnya", "unknown": "tidak disebutkan"},
     }[language]

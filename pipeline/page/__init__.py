@@ -2,11 +2,10 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,26 +13,17 @@ from typing import Any
 import jinja2
 
 from pipeline import duck, explain, seeds, store
-from pipeline.page import charts
-from pipeline.page.facts import BASELINES, KEY, KINDS, LEAGUES, Facts
-from pipeline.page.texts import (
-    DASH,
-    HIDDEN,
-    LANGUAGES,
-    Text,
-    day,
-    month,
-    number,
-    same,
-    signed,
-    size,
-    usd,
-)
+from pipeline.page import charts, texts
+from pipeline.page.facts import BASELINES, BASES, KEY, KINDS, LEAGUES, Facts
+from pipeline.page.headline import headline
+from pipeline.page.texts import DASH, LANGUAGES, Text, month, named, number, same, signed, usd
 from pipeline.rankings import Row
 from pipeline.settings import settings
-from pipeline.words import UNITS, WORDS
+from pipeline.words import WORDS, item_name, measured
 
 INDEX = "index.html"
+PARTS = ("kota", "kabupaten")  # leagues whose rows are rows of `all`
+OWN = ("rank", "moved", "usd_rank")  # what is another in them
 MOST_REGIONS = 60  # a scope with more gets a page for each province
 
 
@@ -59,6 +49,7 @@ def render(
     facts = Facts(con, scope or seeds.default_scope())
     shared: dict[str, Any] = {"facts": facts, "beside": beside, "previous": previous}
     shared["moved"] = facts.moved(previous)
+    shared["first"] = headline(facts)
     codes = facts.codes()
     if len(codes) <= MOST_REGIONS:
         return {INDEX: _page(codes, **shared)}
@@ -66,9 +57,10 @@ def render(
     for code in codes:
         provinces.setdefault(facts.regions[code]["province_code"], []).append(code)
     links = [
-        {"file": f"province-{store.safe_name(province)}.html", "name": facts.name(province)}
+        {"code": province, "name": facts.name(province),
+         "file": f"province-{store.safe_name(province)}.html"}
         for province in sorted(provinces)
-    ]
+    ]  # fmt: skip
     pages = {INDEX: _page([], links=links, **shared)}
     for province, link in zip(sorted(provinces), links, strict=True):
         pages[link["file"]] = _page(provinces[province], province=province, **shared)
@@ -91,52 +83,34 @@ def _page(
     beside: list[Row],
     previous: Path | None,
     moved: list[Row] | None,
+    first: dict[str, dict[str, str]],
     links: list[Row] | None = None,
     province: str | None = None,
 ) -> str:
     """One page: of a whole scope, of its index (`links`), or of one province."""
     tables = _tables(facts, set(codes), links, province)
-    con = facts.con
-    headline = {
-        language: explain.headline(con, facts.question(), language)
-        if facts.headline else WORDS[language]["headline_none"]
-        for language in LANGUAGES
-    }  # fmt: skip
-    place = province or facts.scope
+    place, marks = province or facts.scope, _marks(facts, codes)
     style, script = source("style.css"), source("script.js")
+    file, tiles = settings().boundaries, seeds.rows("tile_grid")
     return template("index.html.j2").render(
-        release=facts.release,
-        is_public=facts.is_public,
+        facts=facts,
         place=facts.name(place),
         province=province,
         links=links or [],
-        headline=headline,
-        start=tables[0] if tables else None,
+        headline=first,
         tables=tables,
-        choices={
-            name: [one for one in order if any(one == table[name] for table in tables)]
-            for name, order in (
-                ("period_kind", KINDS), ("baseline", BASELINES),
-                ("basis", list(dict.fromkeys(table["basis"] for table in tables))),
-                ("league", LEAGUES),
-            )
-        },
+        choices=_choices(tables),
         sparks=_sparks(facts, codes),
         bumps=_bumps(facts, set(codes), tables, links),
-        map=_map(facts, codes),
+        map=charts.boundaries(file, marks) if file else charts.tiles(tiles, marks),
+        marks=marks,
+        homes=_homes(facts, codes, links or []),
         regions=_regions(facts, codes, previous),
         scope_drivers=_by_ranking(d for d in _drivers(facts, []) if not province),
         sensitivity=_by_ranking(facts.sensitivity),
-        changes=facts.changes,
         moved=moved,
-        quality=facts.quality,
-        rules=facts.rules,
+        rules={one["rule_name"]: one for one in facts.rules},
         beside=beside,
-        bins=charts.BINS,
-        words=WORDS,
-        hidden=HIDDEN,
-        dash=DASH,
-        units=UNITS["id"],
         style=style,
         script=script,
         policy=policy(style, script),
@@ -146,8 +120,12 @@ def _page(
 def _tables(
     facts: Facts, codes: set[str], links: list[Row] | None, province: str | None
 ) -> list[Row]:
-    """The rankings that a page carries, the headline's first; of a province, its own regions."""
-    found = facts.rankings
+    """The rankings that a page carries; of a province, its own regions.
+
+    The leagues of kota and of kabupaten hold rows of `all` with places of their own: each row of
+    `all` has them in `places`, and script.js makes the league. Written out they were 0.22 MB.
+    """
+    found = facts.rankings if facts.headline else []
     if links:  # 514 rows each: months and leagues stand on the provinces' pages and in the files
         found = [one for one in found if one["period_kind"] == "ytd"
                  and one["league"] in ("all", "province")]  # fmt: skip
@@ -156,27 +134,58 @@ def _tables(
             {**one, "rows": [row for row in one["rows"] if row["region_code"] in codes]}
             for one in found if one["league"] == "all"
         ]  # fmt: skip
+    places: dict[tuple[str, ...], str] = {}
+    leagues: dict[tuple[str, ...], list[str]] = {}
+    for one in found:
+        key = tuple(one[name] for name in KEY[:3])
+        leagues.setdefault(key, []).append(one["league"])
+        for row in one["rows"] if one["league"] in PARTS else []:
+            cells = _cells(row)
+            own = [one["league"], *(cells[name].id for name in OWN)]
+            places[*key, row["region_code"]] = "|".join(own)
     return [
         {
             **table,
             "is_start": all(table[name] == facts.headline[name] for name in KEY),
-            "ranked": sum(bool(row["is_ranked"]) for row in table["rows"]),
-            "rows": [_cells(row, facts.is_public) for row in table["rows"]],
+            "leagues": leagues[key] if table["league"] == "all" else [table["league"]],
+            "rows": [
+                {**_cells(row), "places": places.get((*key, row["region_code"]))}
+                for row in table["rows"]
+            ],
         }
-        for table in found
-        if facts.headline
-    ]
+        for table in found if facts.headline and table["league"] not in PARTS
+        for key in [tuple(table[name] for name in KEY[:3])]
+    ]  # fmt: skip
 
 
-def _cells(row: Row, is_public: bool) -> Row:
-    """What the league table says of a row; None is a dash, or says that it is not shown."""
-    hidden = HIDDEN if row["suppression"] != "none" else DASH
+def _homes(facts: Facts, codes: list[str], links: list[Row]) -> dict[str, str]:
+    """Where each region has a section of its own, or a province its page."""
+    if not links:
+        return {code: f"#r{code}" for code in codes}
+    files = {link["code"]: link["file"] for link in links}
+    return files | {
+        code: f"{files[row['province_code']]}#r{code}"
+        for code, row in facts.regions.items()
+        if row["province_code"] in files and code not in files and not code.endswith("99")
+    }
+
+
+def _choices(tables: list[Row]) -> dict[str, list[str]]:
+    """What can be chosen of the tables, in the selects' order."""
+    told = {name: {table[name] for table in tables} for name in KEY[:3]}
+    told["league"] = {one for table in tables for one in table["leagues"]}
+    orders = zip(KEY, (BASES, KINDS, BASELINES, LEAGUES), strict=True)
+    return {name: [one for one in order if one in told[name]] for name, order in orders}
+
+
+def _cells(row: Row) -> Row:
+    """What the league table says of a row: a dash where there is no figure; its status says why."""
     low, high = row["growth_pct_rank_low"], row["growth_pct_rank_high"]
     moved = row["rank_movement"]
     return {
         "code": row["region_code"],
         "class": charts.growth_class(row),
-        "name": row["region_name"],
+        "name": named(row["region_name"]),
         "status": row["growth_status"],
         "is_ranked": row["is_ranked"],
         "is_hidden": row["suppression"] != "none",
@@ -185,15 +194,15 @@ def _cells(row: Row, is_public: bool) -> Row:
         "moved": DASH if moved is None else same(
             "=" if not moved else f"{'▲' if moved > 0 else '▼'} {abs(moved)}"
         ),
-        "fob_usd": usd(row["fob_usd"], hidden),
-        "base_fob_usd": usd(row["base_fob_usd"], hidden),
-        "growth_usd": signed(row["growth_usd"], 0, hidden),
-        "growth_pct": signed(row["growth_pct"], 1, hidden),
+        "fob_usd": usd(row["fob_usd"]),
+        "base_fob_usd": usd(row["base_fob_usd"]),
+        "growth_usd": signed(row["growth_usd"], 0),
+        "growth_pct": signed(row["growth_pct"]),
         "usd_rank": number(row["growth_usd_rank"], 0),
         "range": DASH if low is None else same(f"{low}–{high}"),
-        "contribution_pp": signed(row["contribution_pp"], 2, HIDDEN if is_public else DASH),
-        "exporters": number(row["exporters"], 0, hidden),
-        "yearly": signed(row["growth_pct_yearly"], 1, hidden),
+        "contribution_pp": signed(row["contribution_pp"], 2),
+        "exporters": number(row["exporters"], 0),
+        "yearly": signed(row["growth_pct_yearly"], 1),
     }  # fmt: skip
 
 
@@ -208,7 +217,10 @@ def _sparks(facts: Facts, codes: list[str]) -> list[Row]:
 
 def _bumps(facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | None) -> list[Row]:
     """The newest steps of each January-to-month ranking on the page, drawn and as a table."""
-    wanted = {(t["basis"], t["baseline"], t["league"]) for t in tables if t["period_kind"] == "ytd"}
+    wanted = {
+        (table["basis"], table["baseline"], league)
+        for table in tables if table["period_kind"] == "ytd" for league in table["leagues"]
+    }  # fmt: skip
     found = []
     steps = sorted(facts.steps, key=itemgetter("basis", "baseline", "league"))
     for key, some in groupby(steps, key=itemgetter("basis", "baseline", "league")):
@@ -223,11 +235,14 @@ def _bumps(facts: Facts, codes: set[str], tables: list[Row], links: list[Row] | 
         rows = _places(rows)
         if any(row["place"] for row in rows):
             by_step = sorted({row["step"] for row in rows})
+            lines = _lines(rows, by_step)
+            # In a public release ranks may be shown at no two steps in a row: nothing to draw.
+            pairs = (pair for line in lines for pair in pairwise(line["places"]))
             found.append({
                 **dict(zip(("basis", "baseline", "league"), key, strict=True)),
-                "svg": charts.bump(rows),
-                "steps": by_step,
-                "lines": _lines(rows, by_step),
+                "svg": charts.bump(rows) if any("–" not in pair for pair in pairs) else None,
+                "steps": [month(step) for step in by_step],
+                "lines": lines,
             })  # fmt: skip
     return found
 
@@ -266,25 +281,22 @@ def _lines(rows: list[Row], steps: list[str]) -> list[Row]:
     ]
 
 
-def _map(facts: Facts, codes: list[str]) -> Any:
-    """The headline's growth on a map; script.js shows another ranking's on the same."""
+def _marks(facts: Facts, codes: list[str]) -> dict[str, charts.Mark]:
+    """The headline's growth by region, for the map; script.js shows another ranking's on it."""
     rows = facts.headline["rows"] if facts.headline else []
-    marks = {
+    return {
         row["region_code"]: charts.Mark(
-            row["region_name"], _cells(row, facts.is_public)["growth_pct"].id,
+            row["region_name"], _cells(row)["growth_pct"].id,
             charts.growth_class(row), row["is_ranked"],
         )
         for row in rows if row["region_code"] in codes
     }  # fmt: skip
-    if file := settings().boundaries:
-        return charts.boundaries(file, marks)
-    return charts.tiles(seeds.rows("tile_grid"), marks)
 
 
 def _drivers(facts: Facts, codes: list[str]) -> list[Row]:
     """Items with their names in both languages."""
     return [
-        {**row, "item": Text(*(explain.item_name(row["dimension"], row["item_code"], language)
+        {**row, "item": Text(*(item_name(row["dimension"], row["item_code"], language)
                                for language in LANGUAGES))}
         for row in facts.drivers(codes)
     ]  # fmt: skip
@@ -311,20 +323,21 @@ def _regions(facts: Facts, codes: list[str], previous: Path | None) -> list[Row]
             names = {name: ranking[name] for name in ("basis", "baseline")}
             for row in ranking["rows"]:
                 if row["region_code"] in wanted:
-                    cells = {**_cells(row, facts.is_public), **names}
+                    cells = {**_cells(row), **names}
                     totals.setdefault(row["region_code"], []).append(cells)
     question = facts.question()
+    told: dict[str, list[Row]] = {}
     own = (facts.headline["basis"], facts.headline["baseline"])
     answer = facts.headline["rows"]
     return [
         {
             "code": row["region_code"],
             "name": row["region_name"],
-            "cells": _cells(row, facts.is_public),
+            "cells": _cells(row),
             "text": {
                 language: text.split("\n\n")
                 for language, text in explain.in_both(
-                    facts.con, row["region_code"], question, answer, previous
+                    facts.con, row["region_code"], question, answer, previous, told
                 ).items()
             },
             "bases": totals.get(row["region_code"], []),
@@ -380,8 +393,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Callable[..., Any]] = {
-        "usd": usd, "number": number, "signed": signed, "day": day, "month": month, "size": size,
-    }  # fmt: skip
-    environment.filters |= filters
+    filters = ("usd", "number", "signed", "month", "moment", "named", "size")
+    environment.filters |= {name: getattr(texts, name) for name in filters}
+    constants = {"words": WORDS, "hidden": texts.HIDDEN, "dash": DASH, "bins": charts.BINS}
+    environment.globals |= {**constants, "measured": measured}
     return environment

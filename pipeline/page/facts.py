@@ -94,7 +94,8 @@ SENSITIVITY = f"""
     JOIN ({NEWEST}) USING (basis, period_kind, period_end)
     WHERE s.scope_code = $scope AND s.league = 'all' AND s.period_kind = 'ytd'
         AND s.baseline IN ('years_3', 'prev_year')
-    ORDER BY basis, baseline DESC, eligibility_rule <> 'none', base_share_pct, eligibility_rule
+    ORDER BY basis, baseline DESC, eligibility_rule <> 'none',
+        eligibility_rule NOT LIKE 'with b = %', base_share_pct, eligibility_rule DESC
 """
 CHANGED = f"""
     SELECT basis, region_code, region_name, change_cause, delivery_id,
@@ -106,14 +107,19 @@ CHANGED = f"""
     ORDER BY abs(sum(change_usd)) DESC, region_code, basis, change_cause, delivery_id
     LIMIT {CHANGES}
 """
+RANKING = ("basis", "scope_code", "league", "period_kind", "period_end", "baseline")
 MOVED = """
-    SELECT n.region_name, w.fob_usd AS fob_was, n.fob_usd, w.growth_pct AS pct_was, n.growth_pct,
-        w.growth_pct_rank AS rank_was, n.growth_pct_rank
+    SELECT coalesce(n.region_name, w.region_name) AS region_name,
+        w.growth_pct_rank AS rank_was, n.growth_pct_rank, w.fob_usd AS fob_was, n.fob_usd,
+        w.base_fob_usd AS base_was, n.base_fob_usd, w.growth_pct AS pct_was, n.growth_pct
     FROM (SELECT unnest($rows, recursive := true)) AS n
-    JOIN mart.growth_ranking AS w
-        USING (basis, scope_code, league, period_kind, period_end, baseline, region_code)
-    WHERE (n.fob_usd, n.growth_pct_rank) IS DISTINCT FROM (w.fob_usd, w.growth_pct_rank)
-    ORDER BY n.growth_pct_rank NULLS LAST, n.region_name
+    FULL JOIN (
+        FROM mart.growth_ranking WHERE {same}
+    ) AS w USING (region_code)
+    WHERE (n.region_code, n.growth_pct_rank, n.fob_usd, n.base_fob_usd, n.growth_pct)
+        IS DISTINCT FROM
+        (w.region_code, w.growth_pct_rank, w.fob_usd, w.base_fob_usd, w.growth_pct)
+    ORDER BY n.growth_pct_rank NULLS LAST, w.growth_pct_rank NULLS LAST, region_code
 """
 DELIVERED = """
     SELECT state, count(*) AS deliveries, count(DISTINCT office_code) AS offices,
@@ -227,22 +233,18 @@ class Facts:
         return self._of("mart.release_change", CHANGED)
 
     def moved(self, previous: Path | None) -> list[Row] | None:
-        """Regions whose value or place of the headline is another than in the release before.
+        """Regions whose figures of the headline are others than in the release before.
 
         None where that has no such ranking, or is gone.
         """
         if not previous or not previous.exists() or not self.headline:
             return None
+        rows = self.headline["rows"]
+        key = {name: rows[0][name] for name in RANKING}
+        same = " AND ".join(f"{name} = ${name}" for name in key)
         with duck.connect(previous, read_only=True) as con:
-            known = "basis, scope_code, league, period_kind, period_end, baseline"
-            row = self.headline["rows"][0]
-            key = [row[name] for name in known.split(", ")]
-            had = con.execute(
-                f"SELECT count(*) FROM mart.growth_ranking WHERE ({known}) = (?, ?, ?, ?, ?, ?)",
-                key,
-            ).fetchall()[0][0]
-            rows = self.headline["rows"]
-            return duck.rows(con, MOVED, {"rows": rows}) if had else None
+            had = duck.rows(con, f"FROM mart.growth_ranking WHERE {same} LIMIT 1", key)
+            return duck.rows(con, MOVED.format(same=same), {"rows": rows, **key}) if had else None
 
     @cached_property
     def quality(self) -> Row:
