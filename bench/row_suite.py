@@ -21,7 +21,7 @@ def measure(root: Path, lines: int, runs: int) -> None:
     database = root / "batch.duckdb"
     start = time.perf_counter()
     with duck.connect(database) as con:
-        con.execute("SET checkpoint_threshold = '1TB'")  # as in judging: the file is thrown away
+        con.execute("SET checkpoint_threshold = '1TB'")  # the file is thrown away
         made = make_batch(con, database, root, lines)
         print(f"batch: {made} rows, {time.perf_counter() - start:.1f} s", flush=True)
         start = time.perf_counter()
@@ -33,9 +33,9 @@ def measure(root: Path, lines: int, runs: int) -> None:
         counts = ", ".join(f"count(*) FILTER ({one})" for one in predicates)
         rules = ", ".join(f"CASE WHEN {one} THEN {n} END" for n, one in enumerate(predicates))
         work = {
-            "suite": lambda: suites.run_suite("row", database, "batch", ["row_id"]),
+            "suite": lambda: suites.run_suite("row", str(database), "batch", ["row_id"]),
             "counted by hand": lambda: con.execute(f"SELECT {counts} FROM batch").fetchall(),
-            "suite, noted": lambda: judging._judge_rows(con, database, "row", []),
+            "suite, noted": lambda: judging._judge_rows(con, str(database), "row", []),
             "noted by hand": lambda: con.execute(
                 "CREATE OR REPLACE TABLE by_hand AS SELECT row_id, delivery_no, unnest(list_filter("
                 f"[{rules}], lambda x: x IS NOT NULL)) AS rule FROM batch "

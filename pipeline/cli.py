@@ -4,6 +4,7 @@ Exit codes: 0 done or nothing to do · 1 failed, nothing published · 2 usage ·
 something was newly rejected · 4 (plan) there is work to do.
 """
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -281,6 +282,16 @@ def verify(as_json: Json = False) -> None:
             err.print(problem.text("en"), f"docs/runbook.md#{problem.code}", style="red")
         out.print("utuh / sound" if not wrong else f"rusak / rotten: {len(wrong)}")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def bench(context: typer.Context) -> None:
+    """Measure what the flow costs beside DuckDB alone, in one run (`ipska bench --help`)."""
+    file = str(ROOT / "bench" / "bench.py")
+    os.execv(sys.executable, [sys.executable, file, *context.args])  # noqa: S606 - our own file
 
 
 @app.command(name="docs")
