@@ -21,16 +21,21 @@ HIDDEN_RANKING = """basis VARCHAR, scope_code VARCHAR, league VARCHAR, period_ki
     period_end DATE, baseline VARCHAR"""
 SPAN = tuple(column.split()[0] for column in HIDDEN_SPAN.split(","))
 # Rows of which a place, or that there is none, says something: of the newest ytd of the first scope
-# (the headline) only those that are ranked.
+# (the headline) only those that are ranked. What is asked of a base bounds the scope's base: where
+# is_loose by more than p % of it, so of any firm in it. The audit attacks that bound all the same.
 PLACED = f"""
-    SELECT {", ".join(RANKING)}, g.region_code, s.base_end, g.growth_status = 'ok' AS is_ranked
+    SELECT {", ".join(RANKING)}, g.region_code, s.base_end, g.growth_status = 'ok' AS is_ranked,
+        g.scope_code = $scope AND g.period_kind = 'ytd' AND g.period_end = max(g.period_end)
+            FILTER (g.growth_status = 'ok') OVER (PARTITION BY g.period_kind) AS is_headline,
+        is_headline AND min(abs(100 * g.base_fob_usd - l.base_share_pct * g.scope_base_usd)
+                / (l.base_share_pct * g.scope_base_usd))
+            OVER (PARTITION BY {", ".join(RANKING)}) > 0.01 * l.dominance_p_pct AS is_loose
     FROM core.ranking AS g
     JOIN core.region AS r USING (region_code)
     JOIN core.span_pair AS s USING (basis, region_set, period_kind, period_end, baseline)
+    CROSS JOIN core.setting AS l
     WHERE g.basis = $basis AND g.growth_status IN ('ok', 'below_base')
-    QUALIFY g.growth_status = 'ok' OR g.scope_code <> $scope OR g.period_kind <> 'ytd'
-        OR g.period_end < max(g.period_end) FILTER (g.growth_status = 'ok')
-            OVER (PARTITION BY g.period_kind)
+    QUALIFY g.growth_status = 'ok' OR NOT is_headline
     ORDER BY ALL
 """
 TOLD = 5
@@ -129,7 +134,9 @@ def _without_ranks(con: duck.Connection, basis: str, hidden: set[Span]) -> list[
     found = {}
     for row in duck.rows(con, PLACED, {"basis": basis, "scope": seeds.default_scope()}):
         kind, now, base = row["period_kind"], row["period_end"], row["base_end"]
-        telling = {(row["region_code"], kind, base), (row["scope_code"], kind, base)}
+        telling = {(row["region_code"], kind, base)}
+        if not row["is_loose"]:
+            telling.add((row["scope_code"], kind, base))
         if row["is_ranked"]:
             telling.add((row["region_code"], kind, now))
         if telling & hidden:

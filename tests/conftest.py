@@ -44,31 +44,27 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return root
 
 
-def make_night(root: Path, seed: int) -> None:
-    """A sample with 1 % dirt, and the data root after one run over it."""
-    months = {"first": nights.FIRST, "last": nights.LAST}
-    write_sample(root / "deliveries", nights.LINES, seed=seed, dirt=0.01, **months)
-    with pytest.MonkeyPatch.context() as patch:
-        nights.use(patch, root)
-        report = flow.run(nights.backfill("the first night"))
-        (root / "report.json").write_text(json.dumps(report, default=str))
-
-
 @pytest.fixture(scope="session")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One night, read only: see `root`."""
-    return made_once(tmp_path_factory, "night", lambda root: make_night(root, seed=5))
+    """A sample with 1 % dirt, and the data root after one run over it. Read only: see `root`."""
+
+    def make(root: Path) -> None:
+        months = {"first": nights.FIRST, "last": nights.LAST}
+        write_sample(root / "deliveries", nights.LINES, seed=5, dirt=0.01, **months)
+        with pytest.MonkeyPatch.context() as patch:
+            nights.use(patch, root)
+            report = flow.run(nights.backfill("the first night"))
+            (root / "report.json").write_text(json.dumps(report, default=str))
+
+    return made_once(tmp_path_factory, "night", make)
 
 
 @pytest.fixture(scope="session")
-def public_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A night made public: hiding takes more than a minute. Read only.
-
-    Of the other seed the base of the whole is hidden for two firms, and the headline has no places.
-    """
+def public_night(night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That night made public: hiding takes more than a minute. Read only."""
 
     def make(root: Path) -> None:
-        make_night(root, seed=7)
+        shutil.copytree(night, root, symlinks=True, dirs_exist_ok=True)
         with pytest.MonkeyPatch.context() as patch:
             nights.use(patch, root)
             now = releases.current("internal")

@@ -240,6 +240,15 @@ def test_which_rankings_are_without_ranks(made: tuple[Path, Path]) -> None:
         # The headline keeps its ranks: of the newest ytd no ranked region is ever hidden.
         ytd = without(("3216", "ytd", then))
         assert {one[0] for one in ytd} == {"ID"}
+        # Also beside a hidden base of the scope, unless a place bounds that to p %.
+        headline = ("32", "all", "ytd", date(2024, 2, 29), "prev_year")
+        assert month in without(("32", "month", then))
+        for factor, is_told in ((1.12, True), (1.08, False), (0.92, False), (0.88, True)):
+            con.execute(
+                "UPDATE core.ranking SET base_fob_usd = scope_base_usd * base_share_pct / 100 * "
+                f"{factor} FROM core.setting WHERE {where} AND period_kind = 'ytd'"
+            )
+            assert (headline not in without(("32", "ytd", then))) == is_told, factor
         con.execute("ROLLBACK")
 
 
