@@ -72,11 +72,11 @@ def asked(dag: Any, run_after: str, params: Facts) -> list[str] | str:
 
 
 def unstarted(dag: Any, user: str | None) -> list[str]:
-    """What is concluded when the first task of a night has failed."""
-    night = SimpleNamespace(dag_id=dag.dag_id, triggering_user_name=user)
+    """What is concluded when the first task of a run has failed."""
+    run = SimpleNamespace(dag_id=dag.dag_id, triggering_user_name=user)
     with patch("pipeline.outcome.unstarted") as told:
         try:
-            dag.get_task("conclude").python_callable(*[None] * 5, dag_run=night, params={})
+            dag.get_task("conclude").python_callable(*[None] * 5, dag_run=run, params={})
         except Exception as error:
             return [str(error), *(call.args[0] for call in told.call_args_list)]
     raise AssertionError("it is red")
@@ -152,6 +152,7 @@ def main(cases: list[Facts]) -> Facts:
         results[case["name"]] = HOW[case["how"]](dag, case)
     night = dags["ipska_nightly"]
     results["unstarted"] = [unstarted(night, user) for user in (None, "ops")]
+    results["unstarted"] += [unstarted(dags["ipska_backfill"], None)]
     with create_session() as session:
         found = session.scalars(select(AssetEvent).order_by(AssetEvent.id))
         results["events"] = [{"uri": one.asset.uri, **one.extra} for one in found]

@@ -80,7 +80,7 @@ def ids() -> list[str]:
 def test_what_vanishes_meanwhile_stops_nobody(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run takes its work files away while prune counts; prune takes releases away while a build
     looks at their checks."""
-    folder = root / "data/work/.half.0123456789abcdef0123456789abcdef"
+    folder = root / "data" / "work" / ".half.0123456789abcdef0123456789abcdef"
     (folder / "inner").mkdir(parents=True)
     for name in ("a", "b", "inner/c"):
         (folder / name).write_text("12345")

@@ -58,45 +58,45 @@ def test_a_public_release_that_leaks_is_not_published(
     assert not list((store.home() / "public" / "releases").iterdir())
 
 
-def test_a_public_release_beside_another_is_made_again(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two at once: the second was attacked beside the release before, not beside the first."""
+@pytest.fixture
+def ungated(root: Path, monkeypatch: pytest.MonkeyPatch) -> builds.Build:
+    """The current build; made public it hides nothing, and no gate stops it."""
     now = releases.current("internal")
     assert now
-    build = builds.find(now["build_id"])
     monkeypatch.setattr(public, "hidden", lambda *_: public.Hidden())
     monkeypatch.setattr(publish, "_public_gate", lambda *_: None)
+    return builds.find(now["build_id"])
+
+
+def test_a_public_release_beside_another_is_made_again(
+    ungated: builds.Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at once: the second was attacked beside the release before, not beside the first."""
     honest = publish._fill
 
     def meanwhile(*given: Any) -> None:
         honest(*given)
         monkeypatch.setattr(publish, "_fill", honest)
-        publish.publish("public", build, backfill("first"))
+        publish.publish("public", ungated, backfill("first"))
 
     monkeypatch.setattr(publish, "_fill", meanwhile)
     with pytest.raises(Problem, match="overtaken"):
-        publish.publish("public", build, backfill("second"))
+        publish.publish("public", ungated, backfill("second"))
     current = releases.current("public")
-    assert current and current["build_id"] == build.build_id
+    assert current and current["build_id"] == ungated.build_id
 
 
 def test_a_public_page_is_told_the_public_release_before(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+    ungated: builds.Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And no internal one."""
-    now = releases.current("internal")
-    assert now
-    build = builds.find(now["build_id"])
-    monkeypatch.setattr(public, "hidden", lambda *_: public.Hidden())
-    monkeypatch.setattr(publish, "_public_gate", lambda *_: None)
     monkeypatch.setattr(publish.downloads, "write", lambda *_: None)
     monkeypatch.setattr(publish.downloads, "describe", lambda *_: {})
     told: list[Path | None] = []
     monkeypatch.setattr(publish.page, "write", lambda *given: told.append(given[2]))
-    first = publish.publish("public", build, backfill("first"))
-    builds.folder_of("another").symlink_to(builds.folder_of(build.build_id))
-    publish.publish("public", replace(build, build_id="another"), backfill("second"))
+    first = publish.publish("public", ungated, backfill("first"))
+    builds.folder_of("another").symlink_to(builds.folder_of(ungated.build_id))
+    publish.publish("public", replace(ungated, build_id="another"), backfill("second"))
     folder = releases.folder_of("public", first["release_id"])
     assert told == [None, folder / releases.DATABASE]
 
