@@ -199,7 +199,8 @@ def waiting() -> list[store.Landing]:
 
 def judged() -> list[Facts]:
     """The verdicts under the present rules and rejections, of landings that have one."""
-    found = (validating.verdict_of(one) for one in _all_landings())
+    rules = validating.Rules()
+    found = (validating.verdict_of(one, rules) for one in _all_landings())
     return rejections.applied([verdict for verdict in found if verdict])
 
 

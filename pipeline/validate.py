@@ -142,11 +142,14 @@ def _judge(waiting: list[Landing], rules: Rules) -> dict[str, Verdict]:
 def _portions(cases: list[Case]) -> Iterator[list[Case]]:
     """The cases in their order, as many at a time as hold PORTION_BYTES together."""
     some: list[Case] = []
+    held = 0
     for case in cases:
-        if some and sum(one.landing.manifest["size"] for one in (*some, case)) > PORTION_BYTES:
+        size = case.landing.manifest["size"]
+        if some and held + size > PORTION_BYTES:
             yield some
-            some = []
+            some, held = [], 0
         some.append(case)
+        held += size
     if some:
         yield some
 

@@ -545,6 +545,31 @@ def test_only_new_deliveries_are_judged(data_root: Path, monkeypatch: pytest.Mon
     assert both[1] == first
 
 
+def test_portions_are_judged_as_the_whole(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = delivery([{"fob_barang": "45634.60 USD"}])
+    some = [land(given, month=f"2022-{month}") for month in ("08", "09", "10", "11")]
+    size = some[0].manifest["size"]
+    together = validate.validate(some)
+    parts = [[rows_of(one, folder) for folder in ("accepted", "quarantine")] for one in together]
+    assert all(accepted and aside for accepted, aside in parts)
+    honest, portions = validate._judge_some, []
+
+    def judge(folder: Path, database: str, cases: list[Any]) -> Any:
+        portions.append(len(cases))
+        return honest(folder, database, cases)
+
+    monkeypatch.setattr(validate, "_judge_some", judge)
+    for limit, expected in ((size * 2, [2, 2]), (1, [1] * 4), (size * 3, [3, 1])):
+        for name in ("verdicts", "accepted", "quarantine"):
+            shutil.rmtree(store.home() / name)
+        monkeypatch.setattr(validate, "PORTION_BYTES", limit)
+        portions.clear()
+        again = validate.validate(some)
+        assert (portions, again) == (expected, together)
+        found = [[rows_of(one, folder) for folder in ("accepted", "quarantine")] for one in again]
+        assert found == parts
+
+
 def test_a_record_that_is_lost_in_the_end_is_noticed(
     data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
