@@ -1,17 +1,19 @@
 """What becomes of deliveries: read, conformed and held against the suites; nothing is written."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import bounds, conform, corrections, duck, reading, seeds, suites
+from pipeline import bounds, conform, corrections, duck, opening, reading, seeds, suites
 from pipeline.layouts import Layout
 from pipeline.messages import Problem, is_ours
 from pipeline.settings import settings
 from pipeline.store import Landing
 
 SYNTHETIC = "SINTETIS_"
+TOGETHER = 100  # deliveries read in one transaction; each keeps its file open until then
 OF_ANY = {"records_reconcile"}  # the other delivery rules are shares of a whole export
 
 
@@ -50,7 +52,12 @@ def judge(
         reading.check_layout(con, layout)
     # With two threads DuckDB gathers what it inserts twice: double the time, measured.
     con.execute("SET threads = 1")
-    readable = [case for case in cases if _read(con, case, folder / str(case.number))]
+    readable = [
+        case
+        for at in range(0, len(cases), TOGETHER)
+        for case, taken in _take(con, cases[at : at + TOGETHER], folder)
+        if _read(con, case, taken)
+    ]
     threads = settings().threads
     con.execute(f"SET threads = {threads}" if threads else "RESET threads")
     if not readable:
@@ -62,31 +69,79 @@ def judge(
     return {row["delivery_no"]: row for row in duck.rows(con, "FROM delivery_stat")}
 
 
-def _read(con: duck.Connection, case: Case, work: Path) -> bool:
-    """Read a delivery into its raw table and `delivery`; False when it is to be refused.
+def _take(
+    con: duck.Connection, cases: Sequence[Case], folder: Path
+) -> list[tuple[Case, reading.Taken]]:
+    """Read deliveries into their raw tables; what can't be read is refused.
 
-    Whatever a library makes of hostile bytes is this delivery's trouble and nobody else's.
+    In one transaction: of what each took alone, four fifths were its commit.
     """
+    works = [folder / str(case.number) for case in cases]
+    try:
+        found = [(case, work, _opened(case, work)) for case, work in zip(cases, works, strict=True)]
+        while (taken := _taken(con, found)) is None:
+            pass  # one broke the transaction and is refused: the others once more
+    finally:
+        for work in works:
+            for suffix in opening.WORK_FILES:
+                work.with_suffix(suffix).unlink(missing_ok=True)
+    return taken
+
+
+def _opened(case: Case, work: Path) -> opening.Opened | None:
     facts = case.landing.manifest
     if facts["refusal"]:
         case.problems.append(facts["refusal"])
-        return False
+        return None
     try:
-        opened = reading.opened(case.payload, facts, case.layout, work)
-        case.records = opened.records
-        done = reading.read(con, case.number, opened, facts, work)
-    except Problem as problem:
-        case.problems.append(problem.as_dict())
-        return False
+        opened = opening.opened(case.payload, facts, case.layout, work)
     except Exception as error:
-        if isinstance(error, (*duck.FAULTS, MemoryError)) or is_ours(error):
-            raise
-        told = f"{type(error).__name__}: {error}"
-        case.problems.append(Problem("unreadable", file=facts["file_name"], error=told).as_dict())
+        _refuse(case, error)
+        return None
+    case.records = opened.records
+    return opened
+
+
+def _taken(
+    con: duck.Connection, found: list[tuple[Case, Path, opening.Opened | None]]
+) -> list[tuple[Case, reading.Taken]] | None:
+    """Those that aren't refused, in one transaction; None when an error of DuckDB ended it."""
+    taken = []
+    con.begin()
+    for case, work, opened in found:
+        if not opened or case.problems:
+            continue
+        try:
+            taken.append((case, reading.take(con, case.number, opened, work)))
+        except Exception as error:
+            _refuse(case, error)
+            if isinstance(error, duck.Error):
+                con.rollback()
+                return None
+    con.commit()
+    return taken
+
+
+def _refuse(case: Case, error: Exception) -> None:
+    """Whatever a library makes of hostile bytes is this delivery's trouble and nobody else's; a
+    fault of our own is raised again."""
+    if isinstance(error, Problem):
+        case.problems.append(error.as_dict())
+        return
+    if isinstance(error, (*duck.FAULTS, MemoryError)) or is_ours(error):
+        raise error
+    file, told = case.landing.manifest["file_name"], f"{type(error).__name__}: {error}"
+    case.problems.append(Problem("unreadable", file=file, error=told).as_dict())
+
+
+def _read(con: duck.Connection, case: Case, taken: reading.Taken) -> bool:
+    """Give what was taken its row of `delivery`; False when it is to be refused."""
+    facts = case.landing.manifest
+    try:
+        done = reading.read(con, case.number, taken, facts)
+    except Exception as error:
+        _refuse(case, error)
         return False
-    finally:
-        for suffix in reading.WORK_FILES:
-            work.with_suffix(suffix).unlink(missing_ok=True)
     case.warnings += [warning.as_dict() for warning in done.warnings]
     case.excluded = done.excluded
     case.control_totals = duck.rows(

@@ -1,42 +1,35 @@
 """A delivery read as text: its header compared, every physical record in a raw table, or refused.
 
-Whatever the format, the CSV reader gets a plain CSV; the tables are those of conform/tables.sql.
+The tables are those of conform/tables.sql.
 """
 
 import glob
-import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline import conform, dates, duck, headers, records, sheets
+from pipeline import conform, dates, duck, headers, records
 from pipeline.layouts import CLOCK_SKEW, Layout, layout_file
 from pipeline.messages import Problem
-from pipeline.settings import settings
-from pipeline.unwrap import unwrap
+from pipeline.opening import Opened
 
-WORK_FILES = (".unpacked", ".utf8", ".csv", ".lines", ".readable")
 PERIODS = ("d yyyy-MM", "d MMMM yyyy", "d MMM yyyy", "d M/yyyy", "d M-yyyy", "d yyyy/MM")
-Facts = dict[str, Any]  # of a manifest: file_name, source; office, month, last_month, landed_at
+Facts = dict[str, Any]  # of a manifest: file_name; office, month, last_month, landed_at
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A delivery as a CSV, `layout` says how that is written; its physical records are found."""
+class Taken:
+    """A delivery whose text stands in its raw table from row `first_row` on; what its header says:
+    conformed column → source column, and the columns that the layout doesn't know."""
 
-    path: Path
-    layout: Layout
-    data: mmap.mmap
-    found: records.Scan
-    table: sheets.Table = field(default_factory=sheets.Table)
-
-    @property
-    def records(self) -> int:
-        return len(self.found) - 1 + len(self.table.broken)
+    delivery: Opened
+    first_row: int
+    source_of: dict[str, str]
+    extra: list[str]
 
 
 @dataclass
@@ -68,109 +61,9 @@ def check_layout(con: duck.Connection, layout: Layout) -> None:
         raise Problem("bad_layout", file=layout_file(layout.name), error=error) from error
 
 
-def opened(payload: Path, facts: Facts, layout: Layout, work: Path) -> Opened:
-    """Find the physical records of a delivery; what has to be unpacked or rewritten goes to files
-    that begin like `work`. Raises a Problem that refuses the delivery."""
-    layout = layout.as_returned if facts.get("resubmits") else layout
-    path = unwrap(
-        payload, facts["file_name"], facts["source"], layout.format, work.with_suffix(".unpacked")
-    )
-    if layout.format == "csv":
-        if layout.encoding != "utf-8":
-            path = _transcoded(path, layout.encoding, work.with_suffix(".utf8"))
-        data = records.open_bytes(path)
-        found = records.scan(data, layout.delimiter, layout.quote)
-        body = found.since(layout.header_row)
-        if line := records.swallowed_line(data, body, layout.delimiter):
-            raise Problem("quote_unclosed", line=line)
-        if (layout.header_row, layout.header_rows, layout.unpivot) == (1, 1, None):
-            return _checked(Opened(path, layout, data, found))
-        csv_rows = _rows(data, found, layout)
-        table = sheets.transcribe(csv_rows, work.with_suffix(".csv"), _shape(layout))
-    else:
-        limit = settings()
-        table = sheets.apart(
-            path,
-            work.with_suffix(".csv"),
-            _shape(layout),
-            limit.reader_memory_mb,
-            limit.reader_timeout_s,
-        )
-    path, layout = work.with_suffix(".csv"), replace(layout, delimiter=",", quote='"')
-    data = records.open_bytes(path)
-    found = records.scan(data, layout.delimiter, layout.quote)
-    if len(found) - 1 != len(table.lines):
-        read = len(found) - 1
-        raise Problem("records_do_not_reconcile", physical=len(table.lines), read=read, broken=0)
-    found = replace(found, lines=np.array([0, *table.lines]))
-    return _checked(Opened(path, layout, data, found, table))
-
-
-def _shape(layout: Layout) -> sheets.Shape:
-    limit = settings()
-    return sheets.Shape(
-        format=layout.format,
-        sheet=layout.sheet,
-        records_at=layout.records_at,
-        header_row=0 if "json" in layout.format else layout.header_row,
-        header_rows=layout.header_rows,
-        decimal_mark=layout.decimal_mark,
-        unpivot=layout.unpivot.columns if layout.unpivot else None,
-        made=layout.unpivot.names if layout.unpivot else [],
-        expected=list(layout.names),
-        max_bytes=limit.max_unpacked_mb << 20,
-        max_record=records.MAX_RECORD_BYTES,
-        max_columns=limit.max_columns,
-    )
-
-
-def _transcoded(path: Path, encoding: str, target: Path) -> Path:
-    """The file as UTF-8. Raises Problem `not_in_encoding` with the line."""
-    line = 1
-    with (
-        path.open(encoding=encoding, newline="") as source,
-        target.open("w", encoding="utf-8", newline="") as out,
-    ):
-        try:
-            while text := source.read(records.CHUNK):
-                out.write(text)
-                line += text.count("\n")
-        except UnicodeError as error:
-            told = str(error)
-            raise Problem("not_in_encoding", encoding=encoding, line=line, error=told) from error
-    return target
-
-
-def _rows(data: mmap.mmap, found: records.Scan, layout: Layout) -> Iterator[sheets.Row]:
-    """The records of a CSV with titles above its header or columns that are values."""
-    body = found.since(layout.header_row)
-    first = len(found) - len(body)
-    for n in range(len(found)):
-        text = data[found.starts[n] : found.ends[n]].decode()
-        is_sound = n < first + layout.header_rows or body.is_sound[n - first]
-        cells = headers.split(text, layout.delimiter, layout.quote) if is_sound else None
-        yield sheets.Row(int(found.lines[n]), cells, text)
-
-
-def _checked(delivery: Opened) -> Opened:
-    """Hold it against the limits on columns and on the length of a field."""
-    limit, found, layout = settings(), delivery.found, delivery.layout
-    if (count := int(found.fields[0])) > limit.max_columns:
-        raise Problem("too_many_columns", count=count, limit=limit.max_columns)
-    # A field can't be longer than its record: only the few long ones are looked into.
-    for n in np.flatnonzero(found.ends - found.starts > limit.max_cell_chars).tolist():
-        text = delivery.data[found.starts[n] : found.ends[n]].decode()
-        if (
-            max(map(len, headers.split(text, layout.delimiter, layout.quote)))
-            > limit.max_cell_chars
-        ):
-            line = int(found.lines[n])
-            raise Problem("cell_too_long", line=line, limit=limit.max_cell_chars)
-    return delivery
-
-
-def read(con: duck.Connection, number: int, delivery: Opened, facts: Facts, work: Path) -> Read:
-    """Read a delivery into its raw table.
+def take(con: duck.Connection, number: int, delivery: Opened, work: Path) -> Taken:
+    """Read a delivery into its raw table. Within a transaction, which costs many of them a fifth,
+    its rows have no lasting rowid before that ends: `read` comes after.
 
     Raises a Problem that refuses the delivery; rows that may already be there then belong to no
     row of `delivery` and are never looked at.
@@ -191,15 +84,30 @@ def read(con: duck.Connection, number: int, delivery: Opened, facts: Facts, work
     if rows != len(found) - 1:
         broken = int((~found.is_sound).sum())
         raise Problem("records_do_not_reconcile", physical=len(found) - 1, read=rows, broken=broken)
+    # What a workbook's reader couldn't split gets a row after the file's others.
+    if more := len(delivery.table.broken):
+        con.execute(
+            f"INSERT INTO {layout.raw_table} (delivery_no) SELECT {number} FROM range({more})"
+        )
+    return Taken(delivery, first_row, source_of, extra)
+
+
+def read(con: duck.Connection, number: int, taken: Taken, facts: Facts) -> Read:
+    """Note what is odd about a delivery that was taken, and hold it against what it states.
+
+    Raises a Problem that refuses the delivery.
+    """
+    delivery, first_row, extra = taken.delivery, taken.first_row, taken.extra
+    layout = delivery.layout
     _note_odd(con, number, first_row, delivery, [*layout.constants, *(["extra"] if extra else [])])
     unknown = sorted(set(extra) - set(layout.ignored))
     warnings = [Problem("new_columns", names=", ".join(unknown))] if unknown else []
-    absent = " ".join(column for column in layout.optional if column not in source_of)
+    absent = " ".join(column for column in layout.optional if column not in taken.source_of)
     done = Read(first_row, delivery.records, warnings, absent)
-    text_of = {source: f"r.{duck.identifier(column)}" for column, source in source_of.items()}
+    text_of = {source: f"r.{duck.identifier(column)}" for column, source in taken.source_of.items()}
     text_of |= {name: f"(r.extra ->> {duck.literal(_json_path(name))})" for name in extra}
     _leave_out(con, number, layout, text_of, done)
-    _add_up(con, number, layout, source_of, first_row)
+    _add_up(con, number, layout, taken.source_of, first_row)
     _check_stated(con, number, delivery, text_of, facts, done)
     return done
 
@@ -249,8 +157,7 @@ def _note_odd(
     con: duck.Connection, number: int, first_row: int, delivery: Opened, filled: list[str]
 ) -> None:
     """Note the line of each record that isn't simply the next one, and the text of those that
-    can't be split, of which nothing is known: not even what is `filled` in every row. What the
-    workbook's reader couldn't split gets a row after the file's others.
+    can't be split, of which nothing is known: not even what is `filled` in every row.
     """
     table, found, data = delivery.layout.raw_table, delivery.found, delivery.data
     lines, sound = found.lines[1:], found.is_sound[1:]
@@ -267,7 +174,6 @@ def _note_odd(
         rows = [row for row, *_ in broken]
         con.execute(f"UPDATE {table} SET {nothing} WHERE rowid IN (SELECT unnest(?))", [rows])
     if more := delivery.table.broken:
-        con.execute(f"INSERT INTO {table} (delivery_no) SELECT {number} FROM range({len(more)})")
         broken += [(first_row + len(lines) + n, *one) for n, one in enumerate(more)]
     if broken:
         con.execute(

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import LazyLoader, find_spec, module_from_spec
 from pathlib import Path
@@ -47,10 +47,14 @@ def suite_file(name: str) -> Path:
 
 
 def run_suite(
-    name: str, database: Path | str, default_table: str | None = None, columns: Sequence[str] = ()
+    name: str,
+    database: Path | str,
+    default_table: str | None = None,
+    columns: Sequence[str] = (),
+    about: Callable[[str], bool] = lambda table: True,
 ) -> list[Check]:
     """Run a suite on the tables of a DuckDB file, or of a named database in memory (`:memory:x`);
-    one Check per expectation, in the suite's order.
+    one Check per expectation, in the suite's order; of those `about` a table that is asked for.
 
     An expectation names its table in meta.table (`schema.table`), else `default_table` is meant.
     `columns` are what `unexpected_query` is to give of an unexpected row. Suite meta may hold
@@ -70,6 +74,8 @@ def run_suite(
     may_be_empty = suite.get("meta", {}).get("may_be_empty", [])
     by_table: dict[str, list[Config]] = defaultdict(list)
     for config in configs:
+        if not about(config["meta"]["table"]):
+            continue
         by_table[config["meta"]["table"]].append(config)
     checks: dict[str, Check] = {}
     try:
@@ -82,7 +88,7 @@ def run_suite(
                     checks[config["meta"]["rule"]] = _check(name, config, result, rows)
     except Exception as error:
         raise Problem("suite_error", suite=name, error=repr(error)) from error
-    return [checks[rule] for rule in rules]
+    return [checks[rule] for rule in rules if rule in checks]
 
 
 def _checked(config: Config, default_table: str | None) -> Config:

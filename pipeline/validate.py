@@ -17,7 +17,18 @@ from pipeline.store import Landing
 # The files of this package that decide a verdict; with them goes the SQL of conform/.
 MODULES = (
     *("cells", "conform/__init__", "corrections", "countries", "dates", "headers", "judging"),
-    *("bounds", "layouts", "reading", "records", "seeds", "sheets", "suites", "unwrap", "validate"),
+    *(
+        "bounds",
+        "layouts",
+        "opening",
+        "reading",
+        "records",
+        "seeds",
+        "sheets",
+        "suites",
+        "unwrap",
+        "validate",
+    ),
 )
 LIMITS = ("max_unpacked_mb", "max_ratio", "max_rows", "max_columns", "max_cell_chars")
 READER_LIMITS = ("reader_memory_mb", "reader_timeout_s")  # of workbooks and JSON

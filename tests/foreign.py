@@ -9,7 +9,7 @@ from typing import Any
 
 import xlsxwriter
 
-from pipeline import conform, duck, reading
+from pipeline import conform, duck, opening, reading
 from pipeline.layouts import Layout
 
 FACTS = {
@@ -48,8 +48,9 @@ class Reader:
         file = self.folder / f"{self.number} payload"
         file.write_bytes(content)
         work, told = self.folder / f"{self.number}", {**FACTS, **facts}
-        self.opened = reading.opened(file, told, how, work)
-        self.done = reading.read(self.con, self.number, self.opened, told, work)
+        self.opened = opening.opened(file, told, how, work)
+        taken = reading.take(self.con, self.number, self.opened, work)
+        self.done = reading.read(self.con, self.number, taken, told)
         names = ", ".join(f"r.{name}" for name in how.names.values())
         rows = self.con.execute(
             f"SELECT coalesce(o.line, r.rowid - ? + 2), o.record, {names} "

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import conform, duck, reading, records
+from pipeline import conform, duck, opening, reading, records
 from pipeline.layouts import Layout
 from pipeline.messages import Problem
 
@@ -42,8 +42,9 @@ class Reader:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         facts = {"file_name": file.name, "source": "memory"}
         work = self.folder / str(self.number)
-        delivery = reading.opened(file, facts, layout, work)
-        done = reading.read(self.con, self.number, delivery, facts, work)
+        delivery = opening.opened(file, facts, layout, work)
+        taken = reading.take(self.con, self.number, delivery, work)
+        done = reading.read(self.con, self.number, taken, facts)
         self.warnings = done.warnings
         rows = self.con.execute(
             "SELECT coalesce(o.line, r.rowid - ? + 2), o.record, application_number, ska_number, "
