@@ -41,10 +41,10 @@ def typed(value: str, kind: str) -> str:
 
 
 def query(layout: str, files: list[Path]) -> str:
-    from pipeline import layouts, load
+    from pipeline import layouts, staging
 
     known = layouts.load_layout(layout)
-    types = dict(re.findall(r"(\w+) (DECIMAL\(\d+, \d+\)|[A-Z]+)", load.RECORD))
+    types = dict(re.findall(r"(\w+) (DECIMAL\(\d+, \d+\)|[A-Z]+)", staging.RECORD))
     columns = [
         f"{typed(source, types[column])} AS {column}"
         for source, column in known.columns.items()

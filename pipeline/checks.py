@@ -6,7 +6,7 @@ hold names.
 """
 
 import glob
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def _of_rows(con: duck.Connection, verdicts: list[Row]) -> Examples:
     states = dict(con.execute("SELECT delivery_id, state FROM core.delivery").fetchall())
     current = [verdict for verdict in verdicts if states[verdict["delivery_id"]] == "current"]
     for grain, (suite, key) in SUITES.items():
-        of_grain = [verdict for verdict in current if verdict["grain"] == grain]
+        of_grain = _telling([one for one in current if one["grain"] == grain], suite)
         for folder, name, query in (
             ("quarantine", "row", SET_ASIDE),
             ("quarantine", "row", FLAGGED),
@@ -102,6 +102,20 @@ def _of_rows(con: duck.Connection, verdicts: list[Row]) -> Examples:
             for rule, texts in con.execute(asked, [files]).fetchall():
                 found[suite, rule] += texts
     return found
+
+
+def _telling(verdicts: list[Row], suite: str) -> list[Row]:
+    """Of each rule of a suite the newest deliveries in which it finds something: to look for
+    examples in all of history would take as long as history."""
+    found: dict[str, Row] = {}
+    told: Counter[str] = Counter()
+    for verdict in sorted(verdicts, key=lambda one: one["landed_at"], reverse=True):
+        for check in verdict["checks"]:
+            rule = check["rule_name"]
+            if check["suite"] == suite and check["unexpected"] and told[rule] < EXAMPLES:
+                told[rule] += 1
+                found[verdict["delivery_id"]] = verdict
+    return [*found.values()]
 
 
 def _files(verdicts: list[Row], folder: str, name: str) -> list[str]:

@@ -14,17 +14,28 @@ WANTED = "SELECT " + ", ".join(f"${name} AS {name}" for name in KEY)
 FOUND = ("growth_pct_rank_low", "growth_pct_rank_high", "share_first", "may_be_first")
 # Each exporter of each ranked region with enough of them, in the rankings wanted.
 AMOUNTS = """
+    WITH wanted AS (
+        SELECT w.*, p.span_no, unnest([p.span_no, p.base_no]) AS side_no
+        FROM ({wanted}) AS w
+        JOIN core.span_pair AS p
+            ON p.basis = 'domicile' AND p.period_kind = w.period_kind
+            AND p.period_end = w.period_end AND p.baseline = w.baseline
+    )
     SELECT w.basis, w.scope_code, w.league, w.period_kind, w.period_end, w.baseline,
-        r.region_code, e.fob_usd::DOUBLE, e.base_fob_usd::DOUBLE
-    FROM ({wanted}) AS w
+        r.region_code,
+        coalesce(sum(e.fob_usd) FILTER (w.side_no = w.span_no), 0)::DOUBLE,
+        coalesce(sum(e.fob_usd) FILTER (w.side_no <> w.span_no), 0)::DOUBLE
+    FROM wanted AS w
     JOIN core.ranking AS r USING (basis, scope_code, league, period_kind, period_end, baseline)
-    JOIN core.exporter_margin AS e
-        USING (basis, region_code, period_kind, period_end, baseline)
-    CROSS JOIN core.setting AS s
-    WHERE r.growth_status = 'ok' AND e.exporter_key <> 'unknown'
+    JOIN core.series AS i ON i.basis = w.basis AND i.region_code = r.region_code
+    JOIN core.exporter_span AS e ON e.series_no = i.series_no AND e.span_no = w.side_no
+    WHERE r.growth_status = 'ok' AND e.exporter_no <> 0
+    GROUP BY w.basis, w.scope_code, w.league, w.period_kind, w.period_end, w.baseline,
+        r.region_code, e.exporter_no
     QUALIFY count(*) OVER (
-        PARTITION BY basis, w.scope_code, w.league, period_kind, period_end, baseline, region_code
-    ) >= any_value(s.rank_set_min_exporters) OVER ()
+        PARTITION BY w.basis, w.scope_code, w.league, w.period_kind, w.period_end, w.baseline,
+            r.region_code
+    ) >= (SELECT rank_set_min_exporters FROM core.setting)
     ORDER BY ALL
 """
 

@@ -1,8 +1,10 @@
 """The only door to DuckDB: one place for memory, threads, spill and what may be loaded."""
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import duckdb
 
@@ -34,10 +36,9 @@ def connect(path: Path | str | None = None, *, read_only: bool = False) -> Conne
         str(path) if path else ":memory:", read_only, {"custom_user_agent": USER_AGENT}
     )
     limit = settings()
-    spill = limit.home.absolute() / "work" / "spill"
     options: dict[str, str | bool] = {
         "memory_limit": limit.memory_limit,
-        "temp_directory": str(spill),
+        "temp_directory": str(_spill(path)),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "TimeZone": "UTC",
@@ -48,6 +49,13 @@ def connect(path: Path | str | None = None, *, read_only: bool = False) -> Conne
     if limit.threads:
         connection.execute(f"SET threads = {int(limit.threads)}")
     return connection
+
+
+def _spill(path: Path | str | None) -> Path:
+    """A folder of this database's own in this process: DuckDB gives its files the same names in
+    each, and two that spill into one folder read each other's pages."""
+    number = uuid5(NAMESPACE_URL, str(path)) if path else uuid4()
+    return settings().home.absolute() / "work" / f"spill-{os.getpid()}-{number.hex[:8]}"
 
 
 def rows(

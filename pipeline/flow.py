@@ -19,6 +19,7 @@ from pipeline import (
     disk,
     duck,
     feeds,
+    increment,
     land,
     ledger,
     load,
@@ -284,9 +285,16 @@ def _build(
     limits = {name: (feed.covers, feed.fresh_days) for name, feed in known.items()}
     with store.new_directory(builds.folder_of(build_id)) as folder:
         database = folder / builds.DATABASE
+        before, core = increment.base(made_from), None
+        if before:
+            core = increment.load_on(before, database, verdicts, first_months, limits)
+        increments = before.facts["increments"] + 1 if before and core is not None else 0
         with duck.connect(database) as con:
-            load.load(con, verdicts, first_months, limits)
-            core = suites.run_suite("core", database)
+            if core is None:
+                core = []
+                load.load(con, verdicts, first_months, limits)
+            judged = {check.table for check in core}
+            core += suites.run_suite("core", database, about=lambda table: table not in judged)
             failed = [check.rule_name for check in core if check.stops]
             if failed:
                 raise Problem("core_failed", rules=", ".join(failed))
@@ -296,6 +304,7 @@ def _build(
             builds.write_check_results(con, [*core, *mart], verdicts)
             facts = {
                 **made_from,
+                "increments": increments,
                 "made_by": request["run_id"],
                 "made_at": store.now().isoformat(),
                 "newest_landed_at": max(verdict["landed_at"] for verdict in verdicts),

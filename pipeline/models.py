@@ -7,8 +7,6 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-import sqlglot
-
 from pipeline import duck
 from pipeline.messages import Problem
 from pipeline.settings import settings
@@ -20,7 +18,8 @@ SCHEMAS = ("core", "mart", "public", "meta")
 class Model:
     """One table: its SELECT, the tables it reads (`schema.name`), its grain, its title.
 
-    An empty grain means that the table has exactly one row.
+    An empty grain means that the table has exactly one row. `part` says which rows a build on top
+    of another makes anew: increment.py. What isn't kept is dropped once all that reads it is made.
     """
 
     schema: str
@@ -28,6 +27,8 @@ class Model:
     sql: str
     inputs: frozenset[str]
     grain: tuple[str, ...]
+    part: str
+    is_kept: bool
     title_en: str
     title_id: str
 
@@ -74,7 +75,9 @@ def _models(root: Path) -> tuple[Model, ...]:
 
 def _read(path: Path) -> Model:
     sql = path.read_text("utf-8")
-    header = dict(re.findall(r"^-- (en|id|grain): *(.*)$", sql, re.MULTILINE))
+    import sqlglot  # 0.4 s, and only where something is built
+
+    header = dict(re.findall(r"^-- (en|id|grain|part|kept): *(.*)$", sql, re.MULTILINE))
     for key in ("en", "id", "grain"):
         if key not in header:
             raise Problem("bad_model", file=path, error=f"no line `-- {key}: …`")
@@ -89,6 +92,8 @@ def _read(path: Path) -> Model:
         # `recurring.x` is how DuckDB writes a recursive CTE's own earlier rows.
         inputs=frozenset(f"{t.db}.{t.name}" for t in tables if t.db and t.db != "recurring"),
         grain=tuple(column.strip() for column in header["grain"].split(",") if column.strip()),
+        part=header.get("part", ""),
+        is_kept=header.get("kept") != "no",
         title_en=header["en"],
         title_id=header["id"],
     )
@@ -96,10 +101,23 @@ def _read(path: Path) -> Model:
 
 def materialise(con: duck.Connection, *schemas: str, only: tuple[str, ...] = ()) -> None:
     """Make the models of these schemas (or of them only those named) real tables, in order."""
-    for model in all_models():
-        if model.schema in schemas and (not only or model.full_name in only):
-            con.execute(f"CREATE SCHEMA IF NOT EXISTS {model.schema}")
-            con.execute(f"CREATE OR REPLACE TABLE {model.full_name} AS {model.sql}")
+    chosen = [
+        model
+        for model in all_models()
+        if model.schema in schemas and (not only or model.full_name in only)
+    ]
+    for n, model in enumerate(chosen):
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {model.schema}")
+        make(con, model)
+        wanted = set[str]().union(*(later.inputs for later in chosen[n + 1 :]))
+        for one in chosen[: n + 1]:
+            if not (one.is_kept or only or one.full_name in wanted):
+                con.execute(f"DROP TABLE IF EXISTS {one.full_name}")
+
+
+def make(con: duck.Connection, model: Model) -> None:
+    """Make one model a real table where the connection is, in a schema that is there."""
+    con.execute(f"CREATE OR REPLACE TABLE {model.full_name} AS {model.sql}")
 
 
 def published(audience: str) -> list[Model]:

@@ -220,7 +220,7 @@ def _leftovers(is_free: bool) -> Iterator[Item]:
     for path in sorted((work / "partial").glob("*")):
         if not path.suffix:  # one with a suffix is gone on with; sources drops it after a week
             yield Item("download", path, "dead")
-    for path in sorted((work / "spill").glob("*")):
+    for path in sorted(work.glob("spill-*")):
         if time.time() - path.stat().st_mtime > running.FORGOTTEN_S:
             yield Item("spill", path, "dead")
 

@@ -104,9 +104,8 @@ def commonest(most: int) -> list[tuple[str, int]]:
         return con.execute(
             "SELECT rule_name, count(*) FROM (SELECT unnest(findings).rule_name AS rule_name "
             "FROM core.quarantine_line) WHERE rule_name <> 'sibling' "
-            "GROUP BY rule_name ORDER BY count(*) DESC, rule_name LIMIT ?",
-            [most],
-        ).fetchall()
+            "GROUP BY rule_name ORDER BY count(*) DESC, rule_name"
+        ).fetchmany(most)
 
 
 def records(wanted: Wanted) -> list[Row]:

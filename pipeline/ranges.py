@@ -11,7 +11,7 @@ from pipeline.periods import Month
 KIND = BASELINE = "range"
 # What a pair of periods decides; all else is taken from the build as it is.
 MADE = (
-    *("span", "span_month", "span_pair", "exporter_span", "exporter_margin", "region_span"),
+    *("span", "span_month", "span_pair", "exporter_span", "region_span"),
     *("region_gap", "region_pair", "growth", "ranking"),
 )
 
@@ -45,7 +45,8 @@ def ranked(
             "SELECT basis, region_set, min(month) AS first FROM core.calendar_month GROUP BY ALL"
         )
         con.execute(
-            "CREATE TABLE core.span AS SELECT c.basis, c.region_set, ? AS period_kind, "
+            "CREATE TABLE core.span AS SELECT c.basis, c.region_set, "
+            "dense_rank() OVER (ORDER BY p.period_end)::INTEGER AS span_no, ? AS period_kind, "
             "p.period_end, p.period_start, ?::INTEGER AS months "
             f"FROM ({spans}) AS c CROSS JOIN (VALUES (?::DATE, ?::DATE), (?::DATE, ?::DATE)) "
             "AS p (period_start, period_end) WHERE p.period_start >= c.first",
@@ -56,7 +57,8 @@ def ranked(
         )
         con.execute(
             "CREATE TABLE core.span_pair AS SELECT s.basis, s.region_set, s.period_kind, "
-            "s.period_end, ? AS baseline, s.period_start, s.months, ?::INTEGER AS years, "
+            "s.period_end, ? AS baseline, s.span_no, b.span_no AS base_no, s.period_start, "
+            "s.months, ?::INTEGER AS years, "
             "b.period_start AS base_start, b.period_end AS base_end, NULL::DATE AS previous_end "
             "FROM core.span AS s LEFT JOIN core.span AS b ON b.basis = s.basis "
             "AND b.region_set = s.region_set AND b.period_end = ? WHERE s.period_end = ?",

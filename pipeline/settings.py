@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     lock_timeout_s: float = Field(120.0, description="how long publish waits for another publish")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    increments: int = Field(
+        30, ge=0, description="builds on top of one another before one is made from nothing"
+    )
     keep_builds: int = Field(2, ge=1, description="builds that prune keeps, besides those in use")
     keep_releases: int = Field(30, ge=1, description="releases of each audience that it keeps")
 

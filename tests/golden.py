@@ -5,7 +5,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from pipeline import conform, duck, load, models, store
+from pipeline import conform, duck, models, staging, store
 
 RULES_SHA = "0123456789abcdef"
 # What tables above core.aggregate_cell read of it.
@@ -27,10 +27,10 @@ def table(con: duck.Connection, name: str, columns: str, rows: list[Any]) -> Non
 def seeds(con: duck.Connection) -> None:
     """The project's own seeds, and the tables made of nothing else."""
     con.execute("CREATE SCHEMA IF NOT EXISTS seed")
-    load._seeds(con)
+    staging.seeds(con)
     con.execute("CREATE SCHEMA IF NOT EXISTS stage")
     for name, more in (("accepted_cell", ""), ("quarantine_cell", ", findings INT, raw VARCHAR")):
-        con.execute(f"CREATE TABLE IF NOT EXISTS stage.{name} ({load.CELL}{more})")
+        con.execute(f"CREATE TABLE IF NOT EXISTS stage.{name} ({staging.CELL}{more})")
     made = ("country", "region", "issuer", "scope_member", "setting", "exchange_rate")
     models.materialise(con, "core", only=tuple(f"core.{name}" for name in made))
 
@@ -110,7 +110,7 @@ def deliver(
     **changes: Any,
 ) -> Row:
     """Lay the Parquet files of one delivery under IPSKA_HOME; give its verdict."""
-    columns = {"certificate_line": load.RECORD, "aggregate": load.CELL}[grain]
+    columns = {"certificate_line": staging.RECORD, "aggregate": staging.CELL}[grain]
     office, month = slice_code.split("_")
     stamp = "".join(c for c in landed_at[:19] if c.isalnum())
     delivery_id = f"{feed}/{slice_code}/{stamp}000000Z-abcdef12"
@@ -124,7 +124,7 @@ def deliver(
     elif accepted:
         _write("accepted", delivery_id, "line.parquet", columns, accepted)
     if aside:
-        columns = f"{columns}, findings {load.FINDING}, raw VARCHAR"
+        columns = f"{columns}, findings {staging.FINDING}, raw VARCHAR"
         _write("quarantine", delivery_id, "row.parquet", columns, aside)
     return {
         "delivery_id": delivery_id,
@@ -197,7 +197,7 @@ def accept(con: duck.Connection, rows: list[Row]) -> None:
     con.execute("CREATE TABLE flag (row_id BIGINT, flags VARCHAR[])")
     con.execute(
         "CREATE TABLE batch (row_id BIGINT, delivery_no INTEGER, is_split BOOLEAN DEFAULT true, "
-        f"may_lack_fob BOOLEAN DEFAULT false, {load.RECORD})"
+        f"may_lack_fob BOOLEAN DEFAULT false, {staging.RECORD})"
     )
     numbers = {one: n for n, one in enumerate(dict.fromkeys(row["delivery_id"] for row in rows))}
     for delivery_id, number in numbers.items():

@@ -10,7 +10,7 @@ import pytest
 
 from deliveries import Row, land
 from golden import CELL, cell, deliver_cells, result, seeds, table
-from pipeline import duck, layouts, load, models, rank, settings, suites, validate
+from pipeline import duck, layouts, load, models, rank, settings, staging, suites, validate
 from row_cases import CELLS, Case
 from test_validate import rows_of, tripped
 
@@ -198,7 +198,7 @@ def con() -> Iterator[duck.Connection]:
 
 def stage(con: duck.Connection, *rows: dict[str, Any]) -> None:
     """Deliveries by id: current unless said, of office BPS, feed f, landed on 2014-02-01."""
-    table(con, "stage.delivery", load.DELIVERY, [])
+    table(con, "stage.delivery", staging.DELIVERY, [])
     common = {"feed": "f", "office_code": "BPS", "grain": "aggregate", "region_set": "IDPORT",
               "mode": "snapshot", "first_month": "2013-01-01", "landed_at": "2014-02-01",
               "verdict": "accepted", "accepted_records": 1, "quarantined_records": 0}  # fmt: skip

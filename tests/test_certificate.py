@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from golden import CELL, accept, insert, line, result, seeds, table
-from pipeline import duck, load, models
+from pipeline import duck, models, staging
 
 N1, N2, N3, N4, N8 = (f"000000{n}/BGR/2024" for n in (1, 2, 3, 4, 8))
 
@@ -23,7 +23,8 @@ def stage(con: duck.Connection, **by_delivery: list[dict[str, Any]]) -> None:
     """Deliveries d1, d2 … (of 1, 2 … February 2024) with these lines, in q1 … quarantined."""
     con.execute("CREATE SCHEMA IF NOT EXISTS stage; CREATE SCHEMA IF NOT EXISTS core")
     con.execute(
-        f"CREATE TABLE stage.quarantine_row ({load.RECORD}, findings {load.FINDING}, raw VARCHAR)"
+        f"CREATE TABLE stage.quarantine_row ({staging.RECORD}, findings {staging.FINDING}, "
+        "raw VARCHAR)"
     )
     days = sorted({name[1:] for name in by_delivery})
     table(
@@ -258,14 +259,15 @@ def test_a_long_chain_across_deliveries_ends(con: duck.Connection) -> None:
 UP_TO_VALUE = tuple(
     f"core.{name}"
     for name in (
-        *("certificate_version", "place", "port_spelling", "certificate_chain", "certificate_peb"),
+        *("certificate_version", "place", "port_spelling", "certificate_chain"),
+        *("certificate_peb", "shared_peb"),
         *("certificate_reason", "same_goods", "exporter_identifier", "exporter_link"),
         "certificate_value",
     )
 )
 UP_TO_LINE = (
     *(*UP_TO_VALUE, "core.certificate_line", "core.certificate"),
-    *("core.unit_value_band", "core.unit_value_outlier"),
+    *("core.unit_value_band", "core.unit_value_outlier", "core.certificate_oddity"),
 )
 
 

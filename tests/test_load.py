@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from golden import CELL, deliver, line, result, seeds, table
-from pipeline import duck, load, models, rank
+from pipeline import duck, load, models, rank, staging
 
 N1, N2, N3, N4 = (f"000000{n}/BGR/2024" for n in (1, 2, 3, 4))
 
@@ -21,7 +21,7 @@ def con() -> Iterator[duck.Connection]:
 def deliveries(con: duck.Connection, *rows: tuple[str, str, str | None, str]) -> None:
     """(slice, landed, extracted, verdict); the id is <slice>@<landed>."""
     seeds(con)
-    table(con, "stage.delivery", load.DELIVERY, [])
+    table(con, "stage.delivery", staging.DELIVERY, [])
     for slice_code, landed, extracted, verdict in rows:
         office, month = slice_code.split("_")
         con.execute(
@@ -483,5 +483,5 @@ def test_a_folder_whose_name_has_brackets_is_no_pattern(tmp_path: Path) -> None:
             file = duck.literal(str(tmp_path / name / "line.parquet"))
             con.execute(f"COPY (SELECT {duck.literal(name)} AS name) TO {file}")
         con.execute("CREATE SCHEMA stage")
-        load._stage(con, "accepted_line", "name VARCHAR", [tmp_path / "a [x]" / "line.parquet"])
+        staging._stage(con, "accepted_line", "name VARCHAR", [tmp_path / "a [x]" / "line.parquet"])
         assert con.execute("FROM stage.accepted_line").fetchall() == [("a [x]",)]

@@ -37,13 +37,23 @@ FIRST = 2021 * 12
 NECK = """exporter_key VARCHAR, issuer_region_code VARCHAR, domicile_region_code VARCHAR,
     port_region_code VARCHAR, month DATE, hs_chapter VARCHAR, destination_code VARCHAR,
     form_code VARCHAR, fob_usd DECIMAL(18, 2), net_kg DECIMAL(18, 3), certificates BIGINT,
-    flagged_usd DECIMAL(18, 2)"""
+    lines BIGINT, flagged_usd DECIMAL(18, 2)"""
 FROM_THE_NECK = (
     *("setting", "country", "region", "scope_member", "region_leaf", "basis", "calendar_month"),
-    *("span", "span_month", "span_pair", "exporter_region_month", "region_month"),
-    *("exporter_span", "scope_region", "region_span", "region_gap", "region_pair", "growth"),
+    *("span", "span_month", "span_pair", "exporter_place_month", "item_month"),
+    *("exporter_region_month", "region_month"),
+    *(
+        "exporter_number",
+        "series",
+        "exporter_span",
+        "scope_region",
+        "region_span",
+        "region_gap",
+        "region_pair",
+        "growth",
+    ),
     *("ranking",),
-    *("exporter_margin", "exporter_moved", "item_span", "item_pair", "largest_exporter"),
+    *("region_margin", "exporter_moved", "item_span", "item_pair"),
 )
 MARTS = (
     *("growth_ranking", "rule_sensitivity", "growth_margin", "growth_driver", "shift_share"),
@@ -189,7 +199,7 @@ def ranked_by_sql(con: duck.Connection, world: reference.World) -> None:
     _fill(con, "core.exporter_month", NECK, [
         (row["exporter_key"], row["issuer"], row["domicile"], row["port"], first_day(row["month"]),
          row["hs_chapter"], row["destination"], row["form"], row["fob_usd"], 1,
-         row["certificates"], row["flagged_usd"])
+         row["certificates"], 1, row["flagged_usd"])
         for row in world.rows
     ])  # fmt: skip
     _fill(con, "core.office_region_month",

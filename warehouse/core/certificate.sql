@@ -1,6 +1,7 @@
 -- en: Certificates with their value, exporter and regions; is_counted and the reason why not
 -- id: SKA dengan nilai, eksportir, dan wilayahnya; is_counted dan alasan bila tidak dihitung
 -- grain: certificate_key
+-- part: knot
 -- Goods that count under another certificate don't count here.
 WITH same AS (
     SELECT certificate_key, sum(l.fob_usd) AS fob_usd

@@ -1,6 +1,7 @@
 -- en: Certificates that replace one another, and the one of each chain that counts
 -- id: SKA yang saling menggantikan, dan satu dari tiap rantai yang dihitung
 -- grain: certificate_key
+-- part: knot
 -- A chain is all that hangs together over "replaces", whichever way the links point, so that a
 -- loop or a fork is harmless and only reported (trouble, with all links in link_text). It counts
 -- once: with its latest valid link, in the period of its first issue date. A quarantined link still

@@ -1,6 +1,7 @@
 -- en: Certificates that stand in several current deliveries, and the delivery whose version wins
 -- id: SKA yang terdapat dalam beberapa kiriman yang berlaku, dan kiriman yang versinya menang
 -- grain: certificate_key, delivery_id
+-- part: version
 -- The latest status wins, then the later extract, then the later landing, so that an old month
 -- delivered again never brings an old status back. Most certificates stand in one delivery: sorting
 -- the few others only took a tenth of the time.

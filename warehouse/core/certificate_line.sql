@@ -1,6 +1,7 @@
 -- en: Goods lines of the winning versions, each with its part of the certificate's value
 -- id: Baris barang versi SKA yang menang, masing-masing dengan bagiannya dari nilai SKA
 -- grain: certificate_key, line
+-- part: knot
 -- Value is shared by line FOB, else by net weight, else equally, in whole cents (integers: DuckDB
 -- divides DECIMAL as DOUBLE); the last cents go to the largest line, so the parts add up exactly.
 -- Of most certificates the lines' FOB add up to the value: then each is its part, and main_line (the

@@ -1,6 +1,8 @@
 -- en: Each certificate's winning version: why it doesn't count, as far as it tells alone; its chain and rate
 -- id: Versi SKA yang menang: alasan tidak dihitung sejauh terlihat darinya sendiri; rantai dan kursnya
 -- grain: certificate_key
+-- part: knot
+-- kept: no
 -- An amount in US$ cents is (2 × cents × numerator + denominator) // (2 × denominator): half up.
 -- The rate is that of the declaration's date, else of the issue date.
 WITH version AS (

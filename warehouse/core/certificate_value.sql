@@ -1,6 +1,8 @@
 -- en: Each certificate's winning version: whether it counts, its value, its exporter and its regions
 -- id: Versi SKA yang menang: dihitung atau tidak, nilainya, eksportirnya, dan wilayahnya
 -- grain: certificate_key
+-- part: knot
+-- kept: no
 -- reason says why it doesn't count; fob_usd is NULL then, but of a certificate whose goods all count
 -- under others, what it would be worth. core.certificate adds what only the lines can tell.
 WITH same AS (
@@ -26,14 +28,10 @@ linked AS (
 ),
 draw AS (
     SELECT p.certificate_key, p.peb_key, c.issued_on
-    FROM core.certificate_peb AS p
+    FROM core.shared_peb AS p
     JOIN core.certificate_reason AS c USING (certificate_key)
     ANTI JOIN elsewhere AS e USING (certificate_key)
     WHERE c.reason IS NULL
-),
--- Nearly all PEBs have one certificate: only the others are put in order.
-shared AS (
-    SELECT peb_key FROM draw GROUP BY peb_key HAVING count(*) > 1
 ),
 sharer AS (
     SELECT
@@ -42,7 +40,6 @@ sharer AS (
         count(*) OVER (PARTITION BY peb_key) AS certificates,
         row_number() OVER (PARTITION BY peb_key ORDER BY issued_on, certificate_key) AS place
     FROM draw
-    SEMI JOIN shared USING (peb_key)
 ),
 -- Of a certificate with several declarations, the one that most certificates draw on.
 peb AS (
@@ -51,11 +48,6 @@ peb AS (
         max(certificates) AS certificates,
         arg_max(place, struct_pack(certificates, peb_key)) AS place
     FROM sharer
-    GROUP BY certificate_key
-),
-named AS (
-    SELECT certificate_key, list(peb_key ORDER BY peb_key) AS peb_keys
-    FROM core.certificate_peb
     GROUP BY certificate_key
 ),
 version AS (
@@ -79,10 +71,9 @@ version AS (
         i.office_name AS issuer_name,
         d.region_code AS domicile_region_code,
         q.region_code AS port_region_code,
-        k.peb_keys,
         CASE WHEN c.reason IS NULL AND e.certificate_key IS NOT NULL THEN 'same_goods'
             ELSE c.reason END AS reason,
-        CASE WHEN c.reason IS NULL AND e.certificate_key IS NULL AND k.peb_keys IS NOT NULL
+        CASE WHEN c.reason IS NULL AND e.certificate_key IS NULL AND v.peb_keys IS NOT NULL
             THEN coalesce(s.certificates, 1) END AS peb_certificates,
         coalesce(s.place, 1) AS place
     FROM core.certificate_reason AS c
@@ -95,7 +86,6 @@ version AS (
         ON q.written_code = coalesce(v.load_port_code, '') AND q.written_name = ''
     LEFT JOIN elsewhere AS e ON e.certificate_key = c.certificate_key
     LEFT JOIN linked AS l ON l.certificate_key = c.certificate_key
-    LEFT JOIN named AS k ON k.certificate_key = c.certificate_key
     LEFT JOIN peb AS s ON s.certificate_key = c.certificate_key
     LEFT JOIN core.exporter_identifier AS n ON n.identifier = v.nib_id
     LEFT JOIN core.exporter_identifier AS p ON p.identifier = v.npwp_id

@@ -1,10 +1,31 @@
 -- en: Each certificate in each current delivery, accepted or quarantined, and which version wins
 -- id: Setiap SKA dalam setiap kiriman yang berlaku, diterima atau dikarantina, dan versi mana yang menang
 -- grain: certificate_key, delivery_id
+-- part: version
 -- A quarantined winner supersedes an accepted older version: what is lost by it shows up as
--- quarantined.
+-- quarantined. peb_keys are the declarations (PEB) drawn on; number, date and customs office name one.
+-- A field may hold several numbers ("000123; 000124"), goods lines may name different ones: it is all
+-- of them. A spreadsheet drops leading zeros, so they don't tell two numbers apart.
 WITH header AS (
-    SELECT * EXCLUDE (pebs), false AS is_quarantined
+    SELECT
+        * EXCLUDE (pebs),
+        nullif(list_sort(list_distinct(flatten(list_transform(pebs, lambda p: list_transform(
+            list_filter(
+                list_transform(
+                    string_split_regex(
+                        CASE WHEN regexp_full_match(upper(p.peb_number), '\d{6}(\s+\d{6})+')
+                            THEN regexp_replace(upper(p.peb_number), '\s+', ';', 'g')
+                            ELSE upper(p.peb_number) END,
+                        '[;,&+|\n\r\t]|\s(DAN|AND)\s'
+                    ),
+                    lambda part: ltrim(trim(part), '0')
+                ),
+                lambda part: part <> ''
+            ),
+            lambda part: part || ' ' || coalesce(p.peb_on::VARCHAR, '') || ' '
+                || upper(coalesce(p.customs_office, ''))
+        ))))), []) AS peb_keys,
+        false AS is_quarantined
     FROM stage.accepted_certificate
     UNION ALL BY NAME
     -- min(): "any" value would differ from run to run where header_agrees found that lines don't.

@@ -34,39 +34,43 @@ value AS (
     WHERE c.is_counted
     GROUP BY c.delivery_id
 ),
+held AS (
+    SELECT delivery_id, count(ska_number) AS certificates
+    FROM core.certificate_version
+    GROUP BY delivery_id
+),
+-- Only what is contested can stand in several.
 numbered AS (
-    SELECT v.delivery_id, v.certificate_key, d.is_snapshot
-    FROM core.certificate_version AS v
+    SELECT v.delivery_id, v.certificate_key
+    FROM core.certificate_contest AS c
+    JOIN core.certificate_version AS v USING (certificate_key, delivery_id)
     JOIN delivery AS d USING (delivery_id)
-    WHERE v.ska_number IS NOT NULL
+    WHERE v.ska_number IS NOT NULL AND d.is_snapshot
 ),
 shared AS (
     SELECT certificate_key
     FROM numbered
-    WHERE is_snapshot
     GROUP BY certificate_key
     HAVING count(DISTINCT delivery_id) > 1
 ),
-held AS (
-    SELECT
-        n.delivery_id,
-        count(*) AS certificates,
-        count(s.certificate_key) FILTER (n.is_snapshot) AS duplicated_certificates
-    FROM numbered AS n
-    LEFT JOIN shared AS s USING (certificate_key)
-    GROUP BY n.delivery_id
+twice AS (
+    SELECT delivery_id, count(*) AS certificates
+    FROM numbered
+    SEMI JOIN shared USING (certificate_key)
+    GROUP BY delivery_id
 ),
 size AS (
     SELECT
         d.*,
         coalesce(h.certificates, 0) AS certificates,
-        coalesce(h.duplicated_certificates, 0) AS duplicated_certificates,
+        coalesce(t.certificates, 0) AS duplicated_certificates,
         coalesce(v.fob_usd, 0)::DECIMAL(18, 2) AS fob_usd,
         coalesce(v.unplaced_usd, 0)::DECIMAL(18, 2) AS unplaced_usd,
         ln(greatest(d.records, 1)) AS ln_records,
         ln(greatest(v.fob_usd, 1)) AS ln_usd
     FROM delivery AS d
     LEFT JOIN held AS h USING (delivery_id)
+    LEFT JOIN twice AS t USING (delivery_id)
     LEFT JOIN value AS v USING (delivery_id)
 ),
 past AS (

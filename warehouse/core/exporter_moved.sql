@@ -3,64 +3,85 @@
 -- grain: basis, leaf_code, period_kind, period_end, baseline
 -- An exporter's base value in all regions is shared among its regions of now by their present value;
 -- the last cent goes to the largest. Who exports nothing now, and the unknown, stay where they were.
-WITH leaf AS (
-    SELECT
-        e.basis,
-        e.region_code AS leaf_code,
-        e.exporter_key,
-        s.period_kind,
-        s.period_end,
-        sum(e.fob_usd) AS fob_usd
+-- Most exporters have one region: there is nothing to share then.
+WITH pair AS (
+    SELECT DISTINCT span_no, base_no, baseline FROM core.span_pair
+    WHERE basis = 'domicile' AND base_no IS NOT NULL
+),
+leaf AS (
+    SELECT s.basis, s.series_no, n.exporter_no, p.span_no, sum(e.fob_usd) AS fob_usd
     FROM core.exporter_region_month AS e
-    JOIN core.span_month AS s USING (basis, month)
-    WHERE e.basis <> 'official'
+    JOIN core.exporter_number AS n USING (exporter_key)
+    JOIN core.series AS s ON s.basis = e.basis AND s.region_code = e.region_code
+    JOIN core.span_month AS p ON p.basis = 'domicile' AND p.month = e.month
     GROUP BY ALL
 ),
-base AS (
-    SELECT p.basis, p.period_kind, p.period_end, p.baseline, l.leaf_code, l.exporter_key, l.fob_usd
-    FROM core.span_pair AS p
-    JOIN leaf AS l
-        ON l.basis = p.basis AND l.period_kind = p.period_kind AND l.period_end = p.base_end
+had AS (
+    SELECT basis, exporter_no, span_no, sum(fob_usd) AS base_usd FROM leaf GROUP BY ALL
 ),
 now AS (
     SELECT
         *,
+        count(*) OVER exporter AS regions,
         sum(fob_usd) OVER exporter AS total_usd,
-        row_number() OVER (exporter ORDER BY fob_usd DESC, leaf_code) AS place
+        row_number() OVER (exporter ORDER BY fob_usd DESC, series_no) AS place
     FROM leaf
-    WHERE fob_usd > 0 AND exporter_key <> 'unknown'
-    WINDOW exporter AS (PARTITION BY basis, exporter_key, period_kind, period_end)
+    WHERE fob_usd > 0 AND exporter_no <> 0
+    WINDOW exporter AS (PARTITION BY basis, exporter_no, span_no)
 ),
-had AS (
-    SELECT basis, period_kind, period_end, baseline, exporter_key, sum(fob_usd) AS base_usd
-    FROM base
-    GROUP BY ALL
+moved AS (
+    SELECT
+        n.basis,
+        n.series_no,
+        n.exporter_no,
+        n.span_no,
+        p.baseline,
+        n.regions,
+        n.place,
+        h.base_usd,
+        n.fob_usd,
+        n.total_usd
+    FROM now AS n
+    JOIN pair AS p USING (span_no)
+    JOIN had AS h
+        ON h.basis = n.basis AND h.exporter_no = n.exporter_no AND h.span_no = p.base_no
 ),
 shared AS (
     SELECT
-        h.basis,
-        n.leaf_code,
-        h.period_kind,
-        h.period_end,
-        h.baseline,
-        n.place,
-        h.base_usd,
-        (h.base_usd::DOUBLE * (n.fob_usd::DOUBLE / n.total_usd::DOUBLE))::DECIMAL(18, 2) AS part_usd,
-        sum(part_usd) OVER (PARTITION BY h.basis, h.exporter_key, h.period_kind, h.period_end,
-            h.baseline) AS parts_usd
-    FROM had AS h
-    JOIN now AS n USING (basis, exporter_key, period_kind, period_end)
+        *,
+        (base_usd::DOUBLE * (fob_usd::DOUBLE / total_usd::DOUBLE))::DECIMAL(18, 2) AS part_usd,
+        sum(part_usd) OVER (PARTITION BY basis, exporter_no, span_no, baseline) AS parts_usd
+    FROM moved
+    WHERE regions > 1
 ),
 placed AS (
-    SELECT basis, leaf_code, period_kind, period_end, baseline,
-        part_usd + CASE place WHEN 1 THEN base_usd - parts_usd ELSE 0 END AS base_usd
+    SELECT series_no, span_no, baseline, base_usd FROM moved WHERE regions = 1
+    UNION ALL
+    SELECT series_no, span_no, baseline,
+        part_usd + CASE place WHEN 1 THEN base_usd - parts_usd ELSE 0 END
     FROM shared
     UNION ALL
-    SELECT b.basis, b.leaf_code, b.period_kind, b.period_end, b.baseline, b.fob_usd
-    FROM base AS b
-    ANTI JOIN now AS n USING (basis, exporter_key, period_kind, period_end)
+    SELECT l.series_no, p.span_no, p.baseline, l.fob_usd
+    FROM leaf AS l
+    JOIN pair AS p ON p.base_no = l.span_no
+    ANTI JOIN now AS n
+        ON n.basis = l.basis AND n.exporter_no = l.exporter_no AND n.span_no = p.span_no
+),
+summed AS (
+    SELECT series_no, span_no, baseline, sum(base_usd)::DECIMAL(18, 2) AS base_fob_usd
+    FROM placed
+    GROUP BY ALL
+),
+period AS (
+    SELECT DISTINCT span_no, period_kind, period_end FROM core.span
 )
-SELECT basis, leaf_code, period_kind, period_end, baseline,
-    sum(base_usd)::DECIMAL(18, 2) AS base_fob_usd
-FROM placed
-GROUP BY ALL
+SELECT
+    s.basis,
+    s.region_code AS leaf_code,
+    p.period_kind,
+    p.period_end,
+    m.baseline,
+    m.base_fob_usd
+FROM summed AS m
+JOIN core.series AS s USING (series_no)
+JOIN period AS p USING (span_no)

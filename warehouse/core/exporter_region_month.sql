@@ -7,7 +7,7 @@ WITH placed AS (
         unnest(['domicile', 'issuer', 'port']) AS basis,
         unnest([domicile_region_code, issuer_region_code, port_region_code]) AS region_code,
         *
-    FROM core.exporter_month
+    FROM core.exporter_place_month
 )
 SELECT
     basis,

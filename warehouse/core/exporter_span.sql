@@ -1,20 +1,16 @@
 -- en: What each exporter exported in each period by region of a ranking, on each basis of certificates
 -- id: Ekspor tiap eksportir tiap periode menurut wilayah peringkat, pada setiap basis SKA
--- grain: basis, region_code, exporter_key, period_kind, period_end
+-- grain: series_no, exporter_no, span_no
+-- The bases of certificates share one calendar: domicile's stands for all.
 WITH month AS (
-    SELECT e.basis, r.region_code, e.exporter_key, e.month, sum(e.fob_usd) AS fob_usd
+    SELECT s.series_no, n.exporter_no, e.month, sum(e.fob_usd) AS fob_usd
     FROM core.exporter_region_month AS e
+    JOIN core.exporter_number AS n USING (exporter_key)
     JOIN core.region_leaf AS r ON r.leaf_code = e.region_code
-    WHERE e.basis <> 'official'
+    JOIN core.series AS s ON s.basis = e.basis AND s.region_code = r.region_code
     GROUP BY ALL
 )
-SELECT
-    m.basis,
-    m.region_code,
-    m.exporter_key,
-    s.period_kind,
-    s.period_end,
-    sum(m.fob_usd)::DECIMAL(18, 2) AS fob_usd
+SELECT m.series_no, m.exporter_no, s.span_no, sum(m.fob_usd)::DECIMAL(18, 2) AS fob_usd
 FROM month AS m
-JOIN core.span_month AS s USING (basis, month)
+JOIN core.span_month AS s ON s.basis = 'domicile' AND s.month = m.month
 GROUP BY ALL

@@ -11,7 +11,7 @@ WITH item AS (
         CASE d.dimension WHEN 'hs_chapter' THEN e.hs_chapter
             WHEN 'destination' THEN e.destination_code ELSE e.form_code END AS item_code,
         sum(e.fob_usd) AS fob_usd
-    FROM core.exporter_month AS e
+    FROM core.item_month AS e
     CROSS JOIN (VALUES ('domicile'), ('issuer'), ('port')) AS b (basis)
     CROSS JOIN (VALUES ('hs_chapter'), ('destination'), ('form')) AS d (dimension)
     GROUP BY ALL

@@ -2,40 +2,39 @@
 -- id: Periode tiap wilayah di samping basisnya: bahan penghitungan pertumbuhan
 -- grain: basis, region_code, period_kind, period_end, baseline
 WITH active AS (
-    -- The bases of certificates share one calendar: domicile's stands for all.
-    SELECT DISTINCT e.exporter_key, s.period_kind, s.period_end
-    FROM (SELECT DISTINCT exporter_key, month FROM core.exporter_month) AS e
-    JOIN core.span_month AS s ON s.basis = 'domicile' AND s.month = e.month
+    SELECT DISTINCT exporter_no, span_no FROM core.exporter_span
+),
+pair AS (
+    SELECT DISTINCT span_no, base_no, baseline FROM core.span_pair
+    WHERE basis = 'domicile' AND base_start IS NOT NULL
 ),
 -- New: no record in any region in the base period. Few are, so they are found first.
 newcomer AS (
-    SELECT a.exporter_key, p.period_kind, p.period_end, p.baseline
+    SELECT a.exporter_no, p.span_no, p.baseline
     FROM active AS a
-    JOIN core.span_pair AS p ON p.basis = 'domicile'
-        AND p.period_kind = a.period_kind AND p.period_end = a.period_end
-    ANTI JOIN active AS b
-        ON b.exporter_key = a.exporter_key AND b.period_kind = p.period_kind
-        AND b.period_end = p.base_end
-    WHERE p.base_end IS NOT NULL AND a.exporter_key <> 'unknown'
+    JOIN pair AS p USING (span_no)
+    ANTI JOIN active AS b ON b.exporter_no = a.exporter_no AND b.span_no = p.base_no
+    WHERE a.exporter_no <> 0
 ),
 entrant AS (
-    SELECT e.basis, e.region_code, n.period_kind, n.period_end, n.baseline, count(*) AS exporters
+    SELECT e.series_no, n.span_no, n.baseline, count(*) AS exporters
     FROM newcomer AS n
-    JOIN core.exporter_span AS e USING (exporter_key, period_kind, period_end)
+    JOIN core.exporter_span AS e USING (exporter_no, span_no)
     GROUP BY ALL
 ),
 debut AS (
-    SELECT exporter_key, min(month) AS month FROM core.exporter_month
-    WHERE exporter_key <> 'unknown'
-    GROUP BY exporter_key
+    SELECT n.exporter_no, min(e.month) AS month
+    FROM core.exporter_place_month AS e
+    JOIN core.exporter_number AS n USING (exporter_key)
+    WHERE n.exporter_no <> 0
+    GROUP BY n.exporter_no
 ),
 first_ever AS (
-    SELECT e.basis, e.region_code, e.period_kind, e.period_end, count(*) AS exporters
+    SELECT e.series_no, e.span_no, count(*) AS exporters
     FROM core.exporter_span AS e
-    JOIN debut AS d USING (exporter_key)
+    JOIN debut AS d USING (exporter_no)
     JOIN core.span AS s
-        ON s.basis = 'domicile' AND s.period_kind = e.period_kind
-        AND s.period_end = e.period_end AND s.period_start <= d.month
+        ON s.basis = 'domicile' AND s.span_no = e.span_no AND s.period_start <= d.month
     GROUP BY ALL
 )
 SELECT
@@ -70,12 +69,10 @@ JOIN core.region_span AS t USING (basis, region_set, period_kind, period_end)
 LEFT JOIN core.region_span AS b
     ON b.basis = t.basis AND b.region_code = t.region_code
     AND b.period_kind = p.period_kind AND b.period_end = p.base_end
+LEFT JOIN core.series AS s ON s.basis = t.basis AND s.region_code = t.region_code
 LEFT JOIN entrant AS n
-    ON n.basis = t.basis AND n.region_code = t.region_code
-    AND n.period_kind = p.period_kind AND n.period_end = p.period_end AND n.baseline = p.baseline
-LEFT JOIN first_ever AS f
-    ON f.basis = t.basis AND f.region_code = t.region_code
-    AND f.period_kind = p.period_kind AND f.period_end = p.period_end
+    ON n.series_no = s.series_no AND n.span_no = p.span_no AND n.baseline = p.baseline
+LEFT JOIN first_ever AS f ON f.series_no = s.series_no AND f.span_no = p.span_no
 LEFT JOIN core.region_gap AS g
     ON g.basis = t.basis AND g.region_code = t.region_code
     AND g.period_kind = p.period_kind AND g.period_end = p.period_end AND g.baseline = p.baseline

@@ -10,6 +10,7 @@ region AS (
         m.basis,
         m.region_set,
         r.region_code,
+        s.span_no,
         s.period_kind,
         s.period_end,
         sum(m.fob_usd)::DECIMAL(18, 2) AS fob_usd,
@@ -24,17 +25,15 @@ region AS (
 ),
 exporter AS (
     SELECT
-        basis,
-        region_code,
-        period_kind,
-        period_end,
-        count(*) FILTER (exporter_key <> 'unknown') AS exporters,
-        max(fob_usd, 2) FILTER (exporter_key <> 'unknown') AS largest
+        series_no,
+        span_no,
+        count(*) FILTER (exporter_no <> 0) AS exporters,
+        max(fob_usd, 2) FILTER (exporter_no <> 0) AS largest
     FROM core.exporter_span
-    GROUP BY basis, region_code, period_kind, period_end
+    GROUP BY series_no, span_no
 )
 SELECT
-    r.*,
+    r.* EXCLUDE (span_no),
     CASE WHEN r.basis <> 'official' THEN coalesce(e.exporters, 0) END::BIGINT AS exporters,
     e.exporters IS NOT NULL AND NOT coalesce(
         e.exporters >= s.min_exporters_public
@@ -46,4 +45,5 @@ SELECT
     ) AS is_unsafe
 FROM region AS r
 CROSS JOIN core.setting AS s
-LEFT JOIN exporter AS e USING (basis, region_code, period_kind, period_end)
+LEFT JOIN core.series AS i USING (basis, region_code)
+LEFT JOIN exporter AS e ON e.series_no = i.series_no AND e.span_no = r.span_no

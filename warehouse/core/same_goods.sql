@@ -1,16 +1,9 @@
 -- en: Goods lines that count under another certificate of the same declaration, and which one
 -- id: Baris barang yang dihitung pada SKA lain dari PEB yang sama, dan SKA yang mana
 -- grain: certificate_key, line
+-- part: knot
 -- Identical: PEB, HS6, net weight and FOB, the latter in US$. They count for the earlier issued.
-WITH shared AS (
-    SELECT p.peb_key
-    FROM core.certificate_peb AS p
-    JOIN core.certificate_reason AS r USING (certificate_key)
-    WHERE r.reason IS NULL
-    GROUP BY p.peb_key
-    HAVING count(*) > 1
-),
-goods AS (
+WITH goods AS (
     SELECT
         r.certificate_key,
         l.line,
@@ -23,8 +16,7 @@ goods AS (
                     // (2 * r.denominator)
             ORDER BY r.issued_on, r.certificate_key
         ) AS counted_under
-    FROM shared
-    JOIN core.certificate_peb AS p USING (peb_key)
+    FROM core.shared_peb AS p
     JOIN core.certificate_reason AS r USING (certificate_key)
     JOIN stage.accepted_line AS l
         ON l.delivery_id = r.delivery_id AND l.certificate_key = r.source_key

@@ -1,6 +1,7 @@
 -- en: Serial numbers of certificates by issuer and year: first, last, and which ones no delivery holds
 -- id: Nomor urut SKA menurut penerbit dan tahun: pertama, terakhir, dan yang tidak ada di kiriman mana pun
 -- grain: issuer_code, year
+-- part: issuer_code
 -- One counter per issuer and year, so a gap is a record missing from the extracts. Every readable
 -- number counts as known, whatever its status, quarantined or superseded. A year that began before
 -- its feed's first month starts at the first known number, earlier years are not looked at. Numbers of

@@ -19,6 +19,8 @@ span AS (
 SELECT
     basis,
     region_set,
+    -- The same for the same period of every basis.
+    dense_rank() OVER (ORDER BY period_kind, month)::INTEGER AS span_no,
     period_kind,
     last_day(month) AS period_end,
     first AS period_start,

@@ -23,6 +23,8 @@ SELECT
     p.period_kind,
     p.period_end,
     p.baseline,
+    p.span_no,
+    b.span_no AS base_no,
     p.period_start,
     p.months,
     p.years,
@@ -34,3 +36,6 @@ SELECT
 FROM pair AS p
 LEFT JOIN core.calendar_month AS m
     ON m.basis = p.basis AND m.region_set = p.region_set AND m.month = p.first
+LEFT JOIN core.span AS b
+    ON b.basis = p.basis AND b.region_set = p.region_set AND b.period_kind = p.period_kind
+    AND b.period_start = p.first AND b.months = p.months

@@ -5,8 +5,10 @@
 -- place: region_aliases.csv · issuer: issuer.csv · port: port_aliases.csv · rate: exchange_rate.csv,
 -- a row per week, Wednesday to Tuesday. A chain is for the office to explain; candidates holds its
 -- links. stated is the amount in currency_code of what doesn't count for want of a rate.
-WITH certificate AS (
-    SELECT * FROM core.certificate WHERE is_counted
+WITH unresolved AS (
+    SELECT region_code FROM core.place WHERE resolution IN ('ambiguous', 'unknown')
+    UNION
+    SELECT region_code FROM core.port_spelling WHERE resolution IN ('contradictory', 'unknown')
 ),
 stake AS (
     SELECT
@@ -26,9 +28,10 @@ stake AS (
                 || ',<' || coalesce(p.candidates, 'region_code') || '>,'
         END AS seed_row
     FROM core.place AS p
-    JOIN certificate AS c USING (exporter_place, exporter_province)
+    JOIN core.certificate AS c USING (exporter_place, exporter_province)
     LEFT JOIN core.region AS u ON u.region_code = p.region_code
-    WHERE p.resolution IN ('ambiguous', 'unknown')
+    WHERE c.is_counted AND p.resolution IN ('ambiguous', 'unknown')
+        AND c.domicile_region_code IN (SELECT region_code FROM unresolved)
     UNION ALL
     SELECT
         'issuer',
@@ -42,8 +45,8 @@ stake AS (
         c.counted_usd,
         NULL,
         c.issuer_code || ',<office name>,region,<region_code>,,,false,'
-    FROM certificate AS c
-    WHERE c.issuer_name IS NULL
+    FROM core.certificate AS c
+    WHERE c.is_counted AND c.issuer_name IS NULL
     UNION ALL
     SELECT
         'port',
@@ -58,8 +61,9 @@ stake AS (
         NULL,
         '"' || replace(nullif(q.written_code, ''), '"', '""') || '",<port_code>,'
     FROM core.port_spelling AS q
-    JOIN certificate AS c ON coalesce(c.load_port_code, '') = q.written_code
-    WHERE q.written_name = '' AND q.resolution IN ('contradictory', 'unknown')
+    JOIN core.certificate AS c ON coalesce(c.load_port_code, '') = q.written_code
+    WHERE c.is_counted AND q.written_name = '' AND q.resolution IN ('contradictory', 'unknown')
+        AND c.port_region_code IN (SELECT region_code FROM unresolved)
     UNION ALL
     SELECT
         'rate',
@@ -93,8 +97,8 @@ stake AS (
         NULL,
         NULL
     FROM core.certificate_chain AS h
-    JOIN certificate AS c USING (certificate_key)
-    WHERE h.trouble IS NOT NULL
+    JOIN core.certificate AS c USING (certificate_key)
+    WHERE c.is_counted AND h.trouble IS NOT NULL
 )
 SELECT
     kind,

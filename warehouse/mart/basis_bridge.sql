@@ -18,7 +18,7 @@ moved AS (
         e.month,
         sum(e.fob_usd) AS fob_usd,
         sum(e.certificates) AS certificates
-    FROM core.exporter_month AS e
+    FROM core.exporter_place_month AS e
     CROSS JOIN scope AS s
     LEFT JOIN leaf AS d ON d.scope_code = s.scope_code AND d.leaf_code = e.domicile_region_code
     LEFT JOIN leaf AS i ON i.scope_code = s.scope_code AND i.leaf_code = e.issuer_region_code

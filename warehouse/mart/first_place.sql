@@ -39,5 +39,5 @@ SELECT
 FROM placed AS p
 CROSS JOIN core.setting AS s
 JOIN core.region AS n USING (region_code)
-LEFT JOIN core.largest_exporter AS l USING (basis, region_code, period_kind, period_end, baseline)
+LEFT JOIN core.region_margin AS l USING (basis, region_code, period_kind, period_end, baseline)
 WHERE p.place = 1

@@ -2,30 +2,7 @@
 -- id: Asal pertumbuhan tiap wilayah: eksportir yang tetap, baru, berhenti, atau memindahkan penerbitan SKA
 -- grain: basis, region_code, period_kind, period_end, baseline
 -- growth = continuing + new + switched here − left − switched away + unidentified, to the cent.
-WITH margin AS (
-    SELECT
-        basis,
-        region_code,
-        period_kind,
-        period_end,
-        baseline,
-        sum(fob_usd) AS fob_usd,
-        sum(base_fob_usd) AS base_fob_usd,
-        sum(fob_usd - base_fob_usd) FILTER (margin = 'continuing') AS continuing_usd,
-        sum(fob_usd) FILTER (margin = 'new') AS new_usd,
-        sum(fob_usd) FILTER (margin = 'switched_here') AS switched_here_usd,
-        sum(base_fob_usd) FILTER (margin = 'left') AS left_usd,
-        sum(base_fob_usd) FILTER (margin = 'switched_away') AS switched_away_usd,
-        sum(fob_usd - base_fob_usd) FILTER (margin = 'unidentified') AS unidentified_usd,
-        count(*) FILTER (margin = 'continuing') AS continuing_exporters,
-        count(*) FILTER (margin = 'new') AS new_exporters,
-        count(*) FILTER (margin = 'switched_here') AS switched_here_exporters,
-        count(*) FILTER (margin = 'left') AS left_exporters,
-        count(*) FILTER (margin = 'switched_away') AS switched_away_exporters
-    FROM core.exporter_margin
-    GROUP BY ALL
-),
-moved AS (
+WITH moved AS (
     SELECT m.basis, r.region_code, m.period_kind, m.period_end, m.baseline,
         sum(m.base_fob_usd) AS base_fob_usd
     FROM core.exporter_moved AS m
@@ -57,6 +34,6 @@ SELECT
     CASE WHEN v.base_fob_usd > 0 THEN
         100.0 * (coalesce(m.fob_usd, 0) - v.base_fob_usd)::DOUBLE / v.base_fob_usd::DOUBLE
     END AS growth_without_migration_pct
-FROM margin AS m
+FROM core.region_margin AS m
 FULL JOIN moved AS v USING (basis, region_code, period_kind, period_end, baseline)
 JOIN core.region AS r USING (region_code)
