@@ -3,7 +3,8 @@
 `make bench`, or `ipska bench --lines N --history M --layout lean|full --json`. Everything is
 generated once, each stage is a process of its own, stages alternate; figures are medians. Only
 ratios can be compared between machines. `--only rows` measures the row suite, `--only ranks` the
-rank sets, `--only audit` the disclosure audit of 60 months (budget 120 s).
+rank sets, `--only audit` the disclosure audit of 60 months (budget 120 s), `--only small` 5,640
+deliveries of `--lines` in all, `--only airflow` what its scheduler adds to a night.
 """
 
 import argparse
@@ -158,6 +159,35 @@ def audit(bench: Bench, lines: int, runs: int) -> None:
         bench.stage("audit", home)
 
 
+def small(bench: Bench, lines: int) -> None:
+    """94 offices × 60 months in one backfill. The files of one office, under 94 names."""
+    made = bench.sample("one", lines // 94, ["KRW"], *AUDITED)
+    offices = [f"X{n:02}" for n in range(94)]
+    files = sorted((made / "KRW").glob("*.csv"))
+    latest = {file.stem.split("_")[2]: file for file in files}  # of each month one
+    for office in offices:
+        folder = bench.root / "many" / office
+        folder.mkdir(parents=True)
+        for file in latest.values():
+            text = file.read_bytes().replace(b"/KRW/", f"/{office}/".encode())
+            (folder / file.name.replace("KRW", office)).write_bytes(text)
+    home = bench.environment("small", "many", offices, AUDITED[0])
+    found = bench.stage("steps", home, "extract", "validate", "build", as_="small")
+    for step in ("extract", "validate", "build"):
+        found[f"{step}, ms each"] = round(1000 * found[step] / (len(offices) * len(latest)), 1)
+    found["deliveries"] = len(offices) * len(latest)
+
+
+def airflow(bench: Bench, lines: int) -> None:
+    """A night without news under Airflow's scheduler, beside the same run without it."""
+    import airflow_share
+
+    bench.sample("night", lines, OFFICES, "2024-07", "2024-09")
+    home = bench.environment("night-data", "night", first="2024-07")
+    print(json.dumps(airflow_share.measure(home, bench.root / "airflow")), file=sys.stderr)
+    bench.stage("run", home, as_="without it")
+
+
 def ratios(found: dict[str, Figures], lines: int, reference_lines: int) -> Figures:
     told: Figures = {}
     if {"floor", "build"} <= found.keys():
@@ -186,7 +216,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument(
         "--only",
-        choices=["flow", "nightly", "reference", "rows", "ranks", "audit"],
+        choices=["flow", "nightly", "reference", "rows", "ranks", "audit", "small", "airflow"],
         help="one part of it",
     )
     given = parser.parse_args()
@@ -204,6 +234,10 @@ def main() -> None:
             nightly(bench, given.history or given.lines, given.runs)
         if given.only == "audit":
             audit(bench, given.lines, given.runs)
+        if given.only == "small":
+            small(bench, given.lines)
+        if given.only == "airflow":
+            airflow(bench, given.lines)
         found = bench.medians()
         told = {
             "lines": given.lines,

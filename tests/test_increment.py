@@ -268,10 +268,15 @@ def test_a_night_with_one_slice_is_built_on_the_one_before(
     stem, _ = file.stem.rsplit("_", 1)
     text = file.read_bytes().splitlines(keepends=True)
     file.with_name(f"{stem}_20241120T010203.csv").write_bytes(b"".join(text[:-3]))
+    written = {path: path.stat().st_mtime_ns for path in (root / "data").rglob("*.parquet")}
     request = nights.backfill("one slice")
     extracted = flow.extract(request)
-    made = builds.find(flow.build(request, flow.validate(request, extracted))["build_id"])
-    assert (len(extracted["landed"]), made.facts["increments"]) == (1, 1)
+    validated = flow.validate(request, extracted)
+    made = builds.find(flow.build(request, validated)["build_id"])
+    assert (len(extracted["landed"]), validated["validated"], made.facts["increments"]) == (1, 1, 1)
+    now = {path: path.stat().st_mtime_ns for path in (root / "data").rglob("*.parquet")}
+    (new,) = extracted["landed"]
+    assert {new in str(path) for path in set(now.items()) ^ set(written.items())} == {True}
     database = made.database.rename(root / "increment.duckdb")
     shutil.rmtree(builds.folder_of(made.build_id))
     monkeypatch.setenv("IPSKA_INCREMENTS", "0")
