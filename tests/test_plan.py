@@ -284,7 +284,7 @@ def terminate(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize(("trouble", "error"), [(fail, Broken), (terminate, KeyboardInterrupt)])
-@pytest.mark.parametrize("step", ["land.land", "validating.validate", "load.load"])
+@pytest.mark.parametrize("step", ["land.land", "validating.validate", "increment.load_on"])
 def test_a_trial_that_breaks_or_is_stopped_leaves_nothing(
     root: Path, monkeypatch: pytest.MonkeyPatch, trouble: Any, error: Any, step: str
 ) -> None:
