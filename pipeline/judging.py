@@ -1,6 +1,6 @@
 """What becomes of deliveries: read, conformed and held against the suites; nothing is written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,10 @@ class Case:
     control_totals: list[dict[str, Any]] = field(default_factory=list)
 
 
+# A delivery, what its work files begin like, and the delivery opened; None when it is refused.
+Waiting = tuple[Case, Path, opening.Opened | None]
+
+
 def judge(
     con: duck.Connection, database: str, folder: Path, cases: list[Case]
 ) -> dict[int, dict[str, Any]]:
@@ -54,8 +58,8 @@ def judge(
     con.execute("SET threads = 1")
     readable = [
         case
-        for at in range(0, len(cases), TOGETHER)
-        for case, taken in _take(con, cases[at : at + TOGETHER], folder)
+        for some in _together(cases, folder)
+        for case, taken in _take(con, some)
         if _read(con, case, taken)
     ]
     threads = settings().threads
@@ -69,20 +73,29 @@ def judge(
     return {row["delivery_no"]: row for row in duck.rows(con, "FROM delivery_stat")}
 
 
-def _take(
-    con: duck.Connection, cases: Sequence[Case], folder: Path
-) -> list[tuple[Case, reading.Taken]]:
+def _together(cases: list[Case], folder: Path) -> Iterator[list[Waiting]]:
+    """Deliveries to be read in one transaction. One that had to be unpacked or rewritten ends them:
+    what it takes on disk may be many times its size, so no two lie there at a time."""
+    some: list[Waiting] = []
+    for case in cases:
+        work = folder / str(case.number)
+        some.append((case, work, opened := _opened(case, work)))
+        if len(some) == TOGETHER or not opened or opened.path != case.payload:
+            yield some
+            some = []
+    yield some
+
+
+def _take(con: duck.Connection, some: list[Waiting]) -> list[tuple[Case, reading.Taken]]:
     """Read deliveries into their raw tables; what can't be read is refused.
 
     In one transaction: of what each took alone, four fifths were its commit.
     """
-    works = [folder / str(case.number) for case in cases]
     try:
-        found = [(case, work, _opened(case, work)) for case, work in zip(cases, works, strict=True)]
-        while (taken := _taken(con, found)) is None:
+        while (taken := _taken(con, some)) is None:
             pass  # one broke the transaction and is refused: the others once more
     finally:
-        for work in works:
+        for _, work, _ in some:
             for suffix in opening.WORK_FILES:
                 work.with_suffix(suffix).unlink(missing_ok=True)
     return taken
@@ -102,13 +115,11 @@ def _opened(case: Case, work: Path) -> opening.Opened | None:
     return opened
 
 
-def _taken(
-    con: duck.Connection, found: list[tuple[Case, Path, opening.Opened | None]]
-) -> list[tuple[Case, reading.Taken]] | None:
+def _taken(con: duck.Connection, some: list[Waiting]) -> list[tuple[Case, reading.Taken]] | None:
     """Those that aren't refused, in one transaction; None when an error of DuckDB ended it."""
     taken = []
     con.begin()
-    for case, work, opened in found:
+    for case, work, opened in some:
         if not opened or case.problems:
             continue
         try:

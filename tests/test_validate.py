@@ -1,5 +1,6 @@
 """Every delivery gets a verdict, every record one fate, and Great Expectations decides which."""
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from deliveries import Row, filler, land, line, text
 from golden import written
-from pipeline import conform, layouts, settings, store, suites, validate
+from pipeline import conform, judging, layouts, settings, store, suites, validate
 from pipeline.messages import Problem
 from row_cases import BAD, GOOD, MANIFEST, RULES
 
@@ -599,3 +600,24 @@ def test_rules_sha_knows_what_decides(
         with (seeds / name).open("a", encoding="utf-8") as file:
             file.write("\n")
     assert validate.rules_sha("eska_v2") == sha, "looked up in load: nothing to validate again"
+
+
+def test_what_had_to_be_unpacked_lies_on_disk_one_at_a_time(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred deliveries are read in one transaction; unpacked, each may take gigabytes."""
+    lying: list[int] = []
+    honest = judging.opening.opened
+
+    def opened(payload: Path, facts: Any, layout: Any, work: Path) -> Any:
+        found = honest(payload, facts, layout, work)
+        lying.append(len(list(work.parent.glob("*.unpacked"))))
+        return found
+
+    monkeypatch.setattr(judging.opening, "opened", opened)
+    landings = [
+        land(gzip.compress(text([row]).encode(), mtime=0), file_name=f"SINTETIS_{n}.csv.gz")
+        for n, row in enumerate(filler(3))
+    ]
+    assert {one["verdict"] for one in validate.validate(landings)} == {"accepted"}
+    assert lying == [1, 1, 1]
