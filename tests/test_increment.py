@@ -191,6 +191,29 @@ def test_on_top_of_another_a_build_is_what_it_is_from_nothing(
         assert (same.evaluated, same.unexpected) == (check.evaluated, check.unexpected)
 
 
+def test_an_untouched_certificate_that_becomes_an_outlier_is_flagged(data_root: Path) -> None:
+    """Unit values are held against all there are: with 30 lines there is a range, and an old
+    certificate of another delivery and exporter lies out of it."""
+
+    def sold(first: int, values: list[int], office: str, nib: str) -> list[Row]:
+        return [
+            line(f"{first + n:07}/{office}/2024", nib=nib, line_fob=Decimal(usd),
+                 fob_document=Decimal(usd))
+            for n, usd in enumerate(values)
+        ]  # fmt: skip
+
+    old = deliver("BGR_2024-01", sold(1, [*range(1000, 1027), 10**7], "BGR", NIBS[1] or ""))
+    before = from_nothing("0", {"old": old})
+    new = deliver("KRW_2024-01", sold(1, [*range(1000, 1005)], "KRW", NIBS[2] or ""))
+    verdicts = {"old": old, "new": new}
+    made, checks = on_top("1", before, verdicts)
+    assert checks is not None
+    flagged = "SELECT sum(flagged_usd)::VARCHAR FROM core.exporter_month"
+    assert nights.query(before.database, flagged) == [("0.00",)]
+    assert nights.query(made.database, flagged) == [("10000000.00",)]
+    assert differences(made.database, from_nothing("2", verdicts).database) == {}
+
+
 def slice_of(month: int) -> str:
     return f"BGR_{2023 + (month - 1) // 12}-{(month - 1) % 12 + 1:02}"
 
