@@ -214,6 +214,22 @@ def test_an_untouched_certificate_that_becomes_an_outlier_is_flagged(data_root: 
     assert differences(made.database, from_nothing("2", verdicts).database) == {}
 
 
+def test_what_a_resubmission_takes_from_an_older_delivery_is_touched(data_root: Path) -> None:
+    """The corrected record has another number, so nothing else names the certificate it leaves."""
+    rows = [line(f"{n:07}/BGR/2024", line=n + 1, nib=f"{n:013}") for n in range(1, 9)]
+    old = deliver("BGR_2024-01", rows)
+    other = [line(f"{n:07}/KRW/2024", line=n + 1, nib=f"{n + 50:013}") for n in range(1, 40)]
+    verdicts = {"old": old, "other": deliver("KRW_2024-01", other)}
+    before = from_nothing("0", verdicts)
+    named = {"delivery_id": old["delivery_id"], "lines": [2]}
+    late = "2026-11-02T00:00:00+00:00"
+    fixed = [line("0000099/BGR/2024", nib=f"{99:013}")]
+    verdicts["fixed"] = deliver("BGR_2024-01", fixed, None, late, resubmits=named)
+    made, checks = on_top("1", before, verdicts)
+    assert checks
+    assert differences(made.database, from_nothing("2", verdicts).database) == {}
+
+
 def slice_of(month: int) -> str:
     return f"BGR_{2023 + (month - 1) // 12}-{(month - 1) % 12 + 1:02}"
 
