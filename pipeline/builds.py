@@ -12,7 +12,7 @@ from pipeline.messages import Problem
 from pipeline.settings import settings
 from pipeline.suites import Check
 
-DATABASE = "warehouse.duckdb"
+DATABASE, CHECKS = "warehouse.duckdb", "checks.html"
 CHECK_RESULT = """
     suite_name VARCHAR, rule_name VARCHAR, severity VARCHAR, evaluated BIGINT, unexpected BIGINT,
     note_en VARCHAR, note_id VARCHAR
@@ -33,6 +33,11 @@ class Build:
 
 def folder_of(build_id: str) -> Path:
     return store.home() / "builds" / store.safe_name(build_id)
+
+
+def checks_of(build_id: str) -> Path:
+    """The page of all that was checked in a build."""
+    return folder_of(build_id) / CHECKS
 
 
 def exists(build_id: str) -> bool:

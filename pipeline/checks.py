@@ -15,7 +15,6 @@ from pipeline import builds, duck, freshness, page, releases, store
 from pipeline.messages import shown
 from pipeline.suites import Check
 
-FILE = "checks.html"
 EARLIER, EXAMPLES, REFUSED, PROBLEMS = 8, 3, 10, 2  # with 200 rules a page stays under 1 MB
 # Grain of a delivery: its row suite, and what a record of it is called by.
 SUITES = {"certificate_line": ("row", "certificate_key"), "aggregate": ("aggregate", "cell_key")}
@@ -49,10 +48,6 @@ Row = dict[str, Any]
 Examples = dict[tuple[str, str], list[str]]  # by suite and rule
 
 
-def file_of(build_id: str) -> Path:
-    return builds.folder_of(build_id) / FILE
-
-
 def write(
     con: duck.Connection, folder: Path, facts: Row, checks: list[Check], verdicts: list[Row]
 ) -> None:
@@ -81,7 +76,7 @@ def write(
         ],
         more=max(0, len(refused) - REFUSED),
     )
-    store.write_atomic(folder / FILE, html.encode())
+    store.write_atomic(folder / builds.CHECKS, html.encode())
 
 
 def _of_rows(con: duck.Connection, verdicts: list[Row]) -> Examples:

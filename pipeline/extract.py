@@ -4,23 +4,24 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import aiohttp
 from pydantic import SecretStr
 
 from pipeline import connections, disk, sources, store
 from pipeline.feeds import Feed, Slice
-from pipeline.folders import Folder
+from pipeline.folders import Folder, Listed
 from pipeline.layouts import load_layout
 from pipeline.messages import Problem
 from pipeline.settings import settings
 from pipeline.sources import SourceFile
-from pipeline.web import Web
+
+if TYPE_CHECKING:
+    from pipeline.web import Web
 
 T = TypeVar("T")
 Manifest = dict[str, Any]
-Place = Web | Folder
+Place: TypeAlias = "Web | Folder"
 DENIED, PASSING = {401, 403}, {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -39,19 +40,20 @@ def fetch(
     known: list[store.Landing],
     force: bool = False,
     secret: SecretStr | None = None,
+    listed: Listed | None = None,
 ) -> Fetched:
     """Fetch what the source of a slice has beyond `known`, its landings (oldest first).
 
     "Unchanged" is judged per address against its newest landing only (A → B → A is three
     landings): first by token, without reading, then by SHA-256. With `force` a landing that was
     refused doesn't count as known, so that the same bytes can land again. `secret` is the feed's
-    connection as Airflow writes it. Raises Problem `not_https`, `bad_source`, `no_deliveries`,
-    `source_outside`, `source_unfit`, `source_denied`, `source_failed`, `no_connection`,
-    `bad_connection`, `unknown_host_key`, `extra_missing`.
+    connection as Airflow writes it, `listed` what the run has listed of folders. Raises Problem
+    `not_https`, `bad_source`, `no_deliveries`, `source_outside`, `source_unfit`, `source_denied`,
+    `source_failed`, `no_connection`, `bad_connection`, `unknown_host_key`, `extra_missing`.
     """
     files: list[SourceFile] = []
     present = 0
-    place = _place(feed, part, secret)
+    place = _place(feed, part, secret, listed)
     for name in _names(place, feed):
         try:
             newest = _newest(place.shown(name), known, force)
@@ -89,7 +91,9 @@ def probe(
         yield "missing", place.shown(place.wanted)
 
 
-def _place(feed: Feed, part: Slice, secret: SecretStr | None) -> Place:
+def _place(
+    feed: Feed, part: Slice, secret: SecretStr | None, listed: Listed | None = None
+) -> Place:
     if feed.connection and secret is None:
         raise Problem("no_connection", connection=feed.connection, feed=feed.name)
     connection = connections.Connection()
@@ -97,9 +101,11 @@ def _place(feed: Feed, part: Slice, secret: SecretStr | None) -> Place:
         connection = connections.parse(feed.connection, secret.get_secret_value())
     scheme = feed.url.rpartition("://")[0]
     if scheme in ("http", "https"):
+        from pipeline.web import Web  # with aiohttp, 0.2 s
+
         return Web(feed.fill(feed.url, part), connection)
     if scheme in ("", "sftp", "s3"):
-        return Folder(feed, part, connection)
+        return Folder(feed, part, connection, listed)
     raise Problem("bad_source", source=f"{scheme}://…")
 
 
@@ -147,7 +153,7 @@ def _changed(place: Place, name: str, newest: Manifest | None) -> SourceFile | N
 def _persist(attempt: Callable[[], T], source: str) -> T:
     """Try, and after a growing pause try again where that can help; then say it as a Problem.
 
-    The errors of aiohttp hold the whole URL, secrets too: they are not chained to the Problem.
+    Errors of libraries may hold the whole URL, secrets too: they are not chained to the Problem.
     """
     pause = settings().fetch_backoff_s
     for left in range(settings().fetch_retries, -1, -1):
@@ -155,14 +161,14 @@ def _persist(attempt: Callable[[], T], source: str) -> T:
             return attempt()
         except FileNotFoundError:  # a fact about a delivery, not a failure
             raise
-        except (OSError, ValueError, aiohttp.ClientError) as error:
+        except (OSError, ValueError) as error:
             if disk.problem(error):  # ours, no failing of the office
                 raise
             told = {"source": source, "error": _told(error)}
             status = getattr(error, "status", None)
             if status in DENIED or isinstance(error, PermissionError):
                 raise Problem("source_denied", **told) from None
-            hopeless = isinstance(error, aiohttp.ClientSSLError | ValueError)
+            hopeless = isinstance(error, ValueError) or getattr(error, "is_hopeless", False)
             if not left or hopeless or (status is not None and status not in PASSING):
                 raise Problem("source_failed", **told) from None
         time.sleep(pause)
@@ -172,6 +178,6 @@ def _persist(attempt: Callable[[], T], source: str) -> T:
 
 def _told(error: Exception) -> str:
     """An error in words that can hold no URL."""
-    if status := getattr(error, "status", None):
-        return f"HTTP {status}"
+    if isinstance(error, sources.Failure):
+        return str(error.strerror)
     return f"{type(error).__name__} {getattr(error, 'strerror', None) or ''}".strip()

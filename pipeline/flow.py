@@ -14,35 +14,28 @@ from pydantic import SecretStr
 from pipeline import (
     bounds,
     builds,
-    checks,
     corrections,
     disk,
     duck,
     feeds,
-    increment,
+    folders,
     land,
     ledger,
-    load,
     log,
-    operators,
     periods,
-    rank,
     rejections,
     releases,
-    resubmission,
     running,
     seeds,
     store,
     suites,
+    verdicts,
 )
 from pipeline import (
     extract as extracting,
 )
 from pipeline import (
     publish as publishing,
-)
-from pipeline import (
-    validate as validating,
 )
 from pipeline.messages import Problem
 from pipeline.outcome import conclude, noting, step
@@ -125,13 +118,13 @@ def extract(request: Facts, lookup: Lookup = airflow_connection) -> Facts:
 
 def _extract(request: Facts, lookup: Lookup) -> Facts:
     secrets = _secrets(due := _due(request), lookup)
-    today = store.now().astimezone(seeds.time_zone()).date()
+    today, listed = store.now().astimezone(seeds.time_zone()).date(), folders.Listed()
 
     def one(feed: feeds.Feed, part: feeds.Slice) -> Facts:
         known = store.landings(feed.name, part.code)
         try:
             secret = secrets.get(feed.connection)
-            fetched = extracting.fetch(feed, part, known, request["force"], secret)
+            fetched = extracting.fetch(feed, part, known, request["force"], secret, listed)
             landed = [land.land(feed, part, file, force=request["force"]) for file in fetched.files]
         except Problem as problem:
             log.event("not_fetched", logging.WARNING, code=problem.code, text=problem.text("en"))
@@ -170,12 +163,14 @@ def _extract(request: Facts, lookup: Lookup) -> Facts:
 
 def _resubmit(request: Facts) -> Facts:
     """Land the corrected records of a return file, as one resubmission of each delivery."""
+    from pipeline import resubmission  # with a library for workbooks
+
     landings = _all_landings()
     void = {
         one.delivery_id
         for one in landings
         if one.manifest["resubmits"]
-        and (verdict := validating.verdict_of(one))
+        and (verdict := verdicts.of(one))
         and verdict["verdict"] == "refused"
     } | {*rejections.standing()}
     with resubmission.opened(Path(request["file"]), landings, request) as parts:
@@ -194,25 +189,35 @@ def _all_landings() -> list[store.Landing]:
 
 def waiting() -> list[store.Landing]:
     """Landings without a verdict under the present rules."""
-    rules = validating.Rules()
-    return [one for one in _all_landings() if not validating.is_judged(one, rules)]
+    rules = verdicts.Rules()
+    return [one for one in _all_landings() if not verdicts.is_judged(one, rules)]
 
 
 def judged() -> list[Facts]:
     """The verdicts under the present rules and rejections, of landings that have one."""
-    rules = validating.Rules()
-    found = (validating.verdict_of(one, rules) for one in _all_landings())
+    rules = verdicts.Rules()
+    found = (verdicts.of(one, rules) for one in _all_landings())
     return rejections.applied([verdict for verdict in found if verdict])
+
+
+def _settled(landings: list[store.Landing]) -> tuple[list[Facts], list[Facts]]:
+    """The verdict on each landing, in their order, and those that there were not before."""
+    rules = verdicts.Rules()
+    known = {one.delivery_id: found for one in landings if (found := verdicts.of(one, rules))}
+    fresh: list[Facts] = []
+    if left := [one for one in landings if one.delivery_id not in known]:
+        from pipeline import validate as validating  # NumPy; a run without news has no use for it
+
+        fresh = validating.validate(left)
+    known |= {verdict["delivery_id"]: verdict for verdict in fresh}
+    return [known[landing.delivery_id] for landing in landings], fresh
 
 
 def validate(request: Facts, extracted: Facts) -> Facts:
     """Give every landing a verdict under the present rules, those a killed run left behind too."""
     with step(request, "validate"):
-        landings = _all_landings()
-        unjudged = {one.delivery_id for one in waiting()}
         bounds.check_names({name: feed.offices for name, feed in feeds.load_feeds().items()})
-        verdicts = validating.validate(landings)
-        fresh = [verdict for verdict in verdicts if verdict["delivery_id"] in unjudged]
+        judged, fresh = _settled(_all_landings())
         for verdict in fresh:
             level = logging.WARNING if verdict["verdict"] == "refused" else logging.INFO
             counts = {key: verdict[key] for key in ("verdict", "records", "quarantined_records")}
@@ -223,7 +228,7 @@ def validate(request: Facts, extracted: Facts) -> Facts:
         "records": sum(verdict["records"] for verdict in fresh),
         "refused": [_refusal(v) for v in fresh if v["verdict"] == "refused"],
         "quarantined_records": sum(verdict["quarantined_records"] for verdict in fresh),
-        "corrections": corrections.troubles(verdicts),
+        "corrections": corrections.troubles(judged),
     }
 
 
@@ -271,14 +276,17 @@ def build_as_of(moment: datetime) -> Facts:
 def _build(
     request: Facts, landings: list[store.Landing] | None = None, moment: datetime | None = None
 ) -> Facts:
-    verdicts = validating.validate(_all_landings() if landings is None else landings)
-    verdicts = rejections.applied(verdicts, moment)
-    if not verdicts:
+    judged, _ = _settled(_all_landings() if landings is None else landings)
+    judged = rejections.applied(judged, moment)
+    if not judged:
         raise Problem("nothing_delivered")
-    made_from = builds.fingerprint(verdicts)
+    made_from = builds.fingerprint(judged)
     build_id = made_from["build_id"]
     if builds.exists(build_id):
         return {"build_id": build_id, "built": False}
+    # A run without news has no use for these, nor for the half second that they take to import.
+    from pipeline import checks, increment, load, operators, rank
+
     builds.keep_rules(made_from["rules_sha"])
     known = feeds.load_feeds()
     first_months = {name: str(feed.first_month) for name, feed in known.items()}
@@ -287,44 +295,44 @@ def _build(
         database = folder / builds.DATABASE
         before, core = increment.base(made_from), None
         if before:
-            core = increment.load_on(before, database, verdicts, first_months, limits)
+            core = increment.load_on(before, database, judged, first_months, limits)
         increments = before.facts["increments"] + 1 if before and core is not None else 0
         with duck.connect(database) as con:
             if core is None:
                 core = []
-                load.load(con, verdicts, first_months, limits)
-            judged = {check.table for check in core}
-            core += suites.run_suite("core", database, about=lambda table: table not in judged)
+                load.load(con, judged, first_months, limits)
+            seen = {check.table for check in core}
+            core += suites.run_suite("core", database, about=lambda table: table not in seen)
             failed = [check.rule_name for check in core if check.stops]
             if failed:
                 raise Problem("core_failed", rules=", ".join(failed))
             rank.rank(con)
-            trouble = _trouble(con, verdicts)
+            trouble = _trouble(con, judged)
             mart = suites.run_suite("mart", database)
-            builds.write_check_results(con, [*core, *mart], verdicts)
+            builds.write_check_results(con, [*core, *mart], judged)
             facts = {
                 **made_from,
                 "increments": increments,
                 "made_by": request["run_id"],
                 "made_at": store.now().isoformat(),
-                "newest_landed_at": max(verdict["landed_at"] for verdict in verdicts),
-                "is_synthetic": any(verdict["is_synthetic"] for verdict in verdicts),
+                "newest_landed_at": max(verdict["landed_at"] for verdict in judged),
+                "is_synthetic": any(verdict["is_synthetic"] for verdict in judged),
                 "gate_failures": [check.rule_name for check in mart if check.stops],
                 "trouble": trouble,
             }
-            checks.write(con, folder, facts, [*core, *mart], verdicts)
+            checks.write(con, folder, facts, [*core, *mart], judged)
             operators.write(con, folder, facts)
         store.write_json(folder / "build.json", facts)
     return {"build_id": build_id, "built": True}
 
 
-def _trouble(con: duck.Connection, verdicts: list[Facts]) -> list[str]:
+def _trouble(con: duck.Connection, judged: list[Facts]) -> list[str]:
     """What is wrong with the deliveries, in a form that can be compared between builds: those
     refused (by a rule, not by an operator), and those of which anything stands in quarantine."""
     found = {*con.execute("SELECT DISTINCT delivery_id FROM core.quarantine_line").fetchall()}
     return sorted(
         f"{v['delivery_id']} {v['verdict']} {v['quarantined_records']}"
-        for v in verdicts
+        for v in judged
         if (v["verdict"] == "refused" and "rejected_by" not in v) or (v["delivery_id"],) in found
     )
 
@@ -345,7 +353,7 @@ def publish(request: Facts, built: Facts) -> Facts:
     newly_wrong = [line for line in release["trouble"] if line not in known]
     # One may have been judged by a night that stopped before this one.
     names = [line.split(" ")[0] for line in newly_wrong if line.split(" ")[1] == "refused"]
-    verdicts = [validating.verdict_of(store.landing(name)) for name in names]
+    judged = [verdicts.of(store.landing(name)) for name in names]
     return {
         # With both hashes: --as-of asks for them when the release is long gone.
         **{
@@ -354,7 +362,7 @@ def publish(request: Facts, built: Facts) -> Facts:
         },
         "left_quarantine": release["left_quarantine"] if release["published"] else [],
         "newly_wrong": newly_wrong,
-        "refused": [_refusal(verdict) for verdict in verdicts if verdict],
+        "refused": [_refusal(verdict) for verdict in judged if verdict],
         "still_wrong": [line for line in release["trouble"] if line in known],
         "moved": release.get("moved", {}) if release["published"] else {},
         "accepted": release.get("accepted", {}) if release["published"] else {},

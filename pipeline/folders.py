@@ -28,6 +28,7 @@ S3_BLOCK = 8 << 20  # s3fs reads ahead by a block, in each thread; its own defau
 NO_RETRIES = {"max_attempts": 0}  # extract tries again, for every kind of source alike
 LIBRARIES = ("asyncssh.", "botocore.", "aiobotocore.")
 GONE = {"SFTPNoSuchFile", "SFTPNoSuchPath"}
+Listed = dict[tuple[str, ...], list[tuple[str, bool]]]
 DENIED = {"PermissionDenied", "SFTPPermissionDenied", "NoCredentialsError"}
 
 
@@ -36,10 +37,14 @@ class Folder:
 
     The URL is taken apart, not globbed whole: fsspec's glob skips what it may not list, as if
     nothing had been sent, and IPSKA_DELIVERIES may itself hold a `[`. `_root` is the part before
-    the first placeholder or glob; no link leads out of it.
+    the first placeholder or glob; no link leads out of it. `listed` keeps what a run has listed
+    once: the slices of an office lie in one folder.
     """
 
-    def __init__(self, feed: Feed, part: Slice, connection: Connection) -> None:
+    def __init__(
+        self, feed: Feed, part: Slice, connection: Connection, listed: Listed | None = None
+    ) -> None:
+        self._listed = {} if listed is None else listed
         self._scheme, _, rest = feed.url.rpartition("://")
         self._server = urlsplit(feed.fill(feed.url, part)) if self._scheme == "sftp" else None
         path = rest[rest.index("/") :] if self._server else rest
@@ -56,7 +61,7 @@ class Folder:
         """Raises Problem `no_deliveries`, `source_outside`."""
         with self._opened() as files:
             try:
-                found = list(_walk(files, self._folder, *self._pattern))
+                found = list(self._walk(files, self._folder, *self._pattern))
                 root, *real = self._resolved(files, [self._root, *found])
             except FileNotFoundError:
                 self._require_root(files)
@@ -65,6 +70,30 @@ class Folder:
             if not PurePosixPath(path).is_relative_to(root):
                 raise Problem("source_outside", source=self.shown(name))
         return found
+
+    def _walk(self, files: Any, folder: str, first: str, *rest: str) -> Iterator[str]:
+        """What matches, level by level."""
+        for path, is_folder in self._entries(files, folder):
+            if not fnmatchcase(posixpath.basename(path), first):
+                continue
+            if rest and is_folder:
+                yield from self._walk(files, path, *rest)
+            elif not rest and not is_folder:
+                yield path
+
+    def _entries(self, files: Any, folder: str) -> list[tuple[str, bool]]:
+        """What a folder holds, and which are folders; not hidden ones (a Mac adds `._name.csv` to
+        what it copies), not the folder itself (S3's mark of an empty one)."""
+        key = (self._server.netloc if self._server else self._scheme, self._connection.name, folder)
+        if key not in self._listed:
+            told = files.ls(folder, detail=True, timeout=settings().fetch_timeout_s)
+            found = [(info["name"].rstrip("/"), info["type"] == "directory") for info in told]
+            self._listed[key] = [
+                (path, is_folder)
+                for path, is_folder in found
+                if path != folder and not posixpath.basename(path).startswith(".")
+            ]
+        return self._listed[key]
 
     def _require_root(self, files: Any) -> None:
         """An unmounted share or a lost bucket must not look like offices that sent nothing.
@@ -164,19 +193,6 @@ class Folder:
             if name == "HostKeyNotVerifiable":
                 raise Problem("unknown_host_key", source=self.shown("/")) from None
             raise OSError(0, f"{name} {error}") from None
-
-
-def _walk(files: Any, folder: str, first: str, *rest: str) -> Iterator[str]:
-    """What matches, level by level; not hidden ones (a Mac adds `._name.csv` to what it copies)."""
-    for info in files.ls(folder, detail=True, timeout=settings().fetch_timeout_s):
-        path = info["name"].rstrip("/")
-        name, is_folder = posixpath.basename(path), info["type"] == "directory"
-        if path == folder or name.startswith(".") or not fnmatchcase(name, first):
-            continue  # the first: S3's mark of an empty folder
-        if rest and is_folder:
-            yield from _walk(files, path, *rest)
-        elif not rest and not is_folder:
-            yield path
 
 
 def _sftp(host: str | None, port: int, connection: Connection) -> Any:

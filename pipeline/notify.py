@@ -17,10 +17,9 @@ from email.utils import format_datetime, make_msgid
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-import aiohttp
 from fsspec.asyn import get_loop, sync
 
-from pipeline import connections, ledger, sources, store, web
+from pipeline import connections, ledger, sources, store
 from pipeline.connections import Connection
 from pipeline.messages import Problem, shown
 from pipeline.settings import settings
@@ -164,6 +163,8 @@ def _failed(channel: str, error: str) -> Facts:
 
 def _why(failure: BaseException) -> str:
     """What can be said of a failure without quoting what it quotes."""
+    if isinstance(failure, sources.Failure):
+        return str(failure.strerror)
     known = (_status(failure), getattr(failure, "strerror", None))
     return f"{type(failure).__name__} {next(filter(None, known), '')}".strip()
 
@@ -178,7 +179,7 @@ def _sent(send: Callable[[Connection, Message], str], *what: Any) -> str:
     for left in range(settings().fetch_retries, -1, -1):
         try:
             return send(*what)
-        except (OSError, aiohttp.ClientError) as error:
+        except OSError as error:
             is_mail, status = isinstance(error, smtplib.SMTPException), _status(error)
             is_for_now = status // 100 == (4 if is_mail else 5) or status in (0, 429)
             if not left or not is_for_now:
@@ -239,17 +240,22 @@ def _slack(connection: Connection, message: Message) -> str:
 
 def _post(connection: Connection, body: Facts) -> str:
     """POST to `url` of extra; login and password are basic auth, a password alone is a bearer."""
+    from pipeline import web  # with aiohttp, 0.2 s
+
     url = connection.extra.get("url", "")
     try:
         sources.require_https(url)
     except Problem:
         _bad(connection, "`url` in extra must be an https address")
     connection.require_host(urlsplit(url).hostname)
-    sync(get_loop(), _posted, url, body, web.authorization(connection))
+    with web.failures():
+        sync(get_loop(), _posted, url, body, web.authorization(connection))
     return ""
 
 
 async def _posted(url: str, body: Facts, headers: dict[str, str]) -> None:
+    import aiohttp
+
     timeout = aiohttp.ClientTimeout(total=settings().fetch_timeout_s)
     async with (
         aiohttp.ClientSession(timeout=timeout, trust_env=True, raise_for_status=True) as session,

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import builds, checks, duck, freshness, page, quarantine, store
+from pipeline import builds, duck, freshness, page, quarantine, store
 from pipeline.messages import shown
 from pipeline.page.texts import moment
 
@@ -28,7 +28,7 @@ def write(con: duck.Connection, folder: Path, facts: Row) -> None:
     html = page.template("operator.html.j2").render(
         facts=facts,
         made_at=moment(datetime.fromisoformat(facts["made_at"])),
-        checks=checks.FILE,
+        checks=builds.CHECKS,
         states=freshness.STATES,
         months=sorted({row["month"] for row in grid}),
         feeds=[

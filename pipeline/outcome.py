@@ -112,7 +112,7 @@ def conclude(
     log.event("concluded", run=request["run_id"], exit_code=entry["exit_code"])
     running.clear(request)
     note.unlink(missing_ok=True)
-    told = {**entry, "text_en": report.text(entry, "en"), "text_id": report.text(entry, "id")}
+    told = {**entry, **report.both(entry)}
     for failure in notify.tell(told, lookup):
         told["text_en"] += f"\n{failure['en']}"
         told["text_id"] += f"\n{failure['id']}"
@@ -192,7 +192,7 @@ def deadline(lookup: Lookup = airflow_connection) -> Facts | None:
     }
     unbooked = _unbooked(entry)
     told = {**dict.fromkeys(STEPS), "failed_at": None, "problem": None, **entry}
-    told |= {f"text_{language}": report.text(told, language) for language in ("en", "id")}
+    told |= report.both(told)
     if not freshness.nights_since(due):
         for failure in notify.tell(told, lookup):
             told["text_en"] += f"\n{failure['en']}"

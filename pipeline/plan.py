@@ -14,7 +14,7 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
-from pipeline import builds, changes, duck, flow, log, rankings, releases, running, store, validate
+from pipeline import builds, changes, duck, flow, log, rankings, releases, running, store, verdicts
 from pipeline.messages import Problem, shown, texts
 from pipeline.report import NUMBER
 from pipeline.report import WORDS as REPORTED
@@ -192,7 +192,7 @@ def _tell(rows: list[Facts], extracted: Facts, old: list[Facts], known: set[Any]
         replaces = new.manifest["mode"] == "snapshot" and not new.manifest["resubmits"]
         if replaces and row["state"] != "rule_changed":
             was = by_slice.get((row["feed"], row["slice"]))
-        verdict = validate.verdict_of(new)
+        verdict = verdicts.of(new)
         row["old"] = was and _delivery({name: was[name] for name in OLD})
         row["new"] = _delivery({"delivery_id": new.delivery_id})
         if verdict:

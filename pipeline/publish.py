@@ -8,19 +8,14 @@ from typing import Any
 from pipeline import (
     builds,
     changes,
-    downloads,
     duck,
-    export,
     ledger,
     movement,
-    page,
-    public,
     quarantine,
     releases,
     running,
     store,
     suites,
-    workbook,
 )
 from pipeline.builds import Build
 from pipeline.messages import Problem
@@ -149,6 +144,9 @@ def _fill(
     folder: Path, build: Build, audience: str, release: Release, last: tuple[Path, Path] | None
 ) -> None:
     """Every file of a release, all from one build; summed, then read-only."""
+    # Page, workbook and hiding take half a second to import: not where nothing is published.
+    from pipeline import downloads, export, page, public, workbook
+
     file, is_public = folder / releases.DATABASE, audience == "public"
     hidden = public.hidden(build.database, last) if is_public else export.NOTHING_HIDDEN
     export.write_database(build.database, file, audience, release, hidden)
@@ -166,6 +164,8 @@ def _fill(
 
 def _public_gate(build: Build, file: Path, last: tuple[Path, Path] | None) -> None:
     """Suite `public` and the disclosure audit. Raises Problem `not_public`, `leak`."""
+    from pipeline import public
+
     failures = [check.rule_name for check in suites.run_suite("public", file) if check.stops]
     if failures:
         raise Problem("not_public", build_id=build.build_id, failures=", ".join(failures))

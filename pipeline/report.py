@@ -6,17 +6,24 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
-from pipeline import checks, duck, quarantine, releases
+from pipeline import builds, duck, quarantine, releases
 from pipeline.messages import shown, texts
 
 SHOWN_TROUBLE = 10
 SHOWN_SLICES = 5
 NUMBER = {"en": "en_US", "id": "id_ID"}
 WORDS = texts("report")
+Facts = dict[str, Any]
 
 
-def text(entry: dict[str, Any], language: str) -> str:
-    """The message of one ledger entry. Books and reasons are those of the current release."""
+def both(entry: Facts) -> dict[str, str]:
+    """The message of one ledger entry, as `text_en` and `text_id`. Books and reasons are those of
+    the current release."""
+    release = release_facts() if entry["publish"] else None
+    return {f"text_{language}": _text(entry, language, release) for language in ("en", "id")}
+
+
+def _text(entry: Facts, language: str, release: Facts | None) -> str:
     words = WORDS[language]
     if months := entry["months"]:
         lines = [words["run"].format(**entry, first=months[0], last=months[-1])]
@@ -56,7 +63,7 @@ def text(entry: dict[str, Any], language: str) -> str:
     if published := entry["publish"]:
         key = "published" if published["published"] else "unchanged"
         lines.append(words[key].format(**published))
-        lines += release_lines(language)
+        lines += release_lines(release, language) if release else []
         if gone := published["left_quarantine"]:
             lines.append(words["left"].format(reasons=_left(gone, language)))
         # Older entries have none.
@@ -67,7 +74,7 @@ def text(entry: dict[str, Any], language: str) -> str:
             lines += _listed([_trouble(line, language) for line in new])
         if known := published["still_wrong"]:
             lines.append(words["still"].format(count=len(known)))
-    if entry["build"] and (file := checks.file_of(entry["build"]["build_id"])).exists():
+    if entry["build"] and (file := builds.checks_of(entry["build"]["build_id"])).exists():
         lines.append(words["checks"].format(file=file))
     lines.append(words["next"].format(commands=" · ".join(_next(entry))))
     return "\n".join(lines)
@@ -160,9 +167,9 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:SHOWN_SLICES]) + more
 
 
-def release_lines(language: str) -> list[str]:
-    """The current internal release: books, commonest reasons for quarantine, where it lies."""
-    words = WORDS[language]
+def release_facts() -> Facts:
+    """What is told of the current internal release: books, commonest reasons for quarantine,
+    warnings, where it lies."""
     database = releases.database("internal")
     with duck.connect(database, read_only=True) as con:
         books = con.execute(
@@ -173,8 +180,16 @@ def release_lines(language: str) -> list[str]:
             "WHERE severity = 'warning' AND unexpected > 0 "
             "ORDER BY suite_name, unexpected DESC, rule_name"
         ).fetchall()
-        synthetic = con.execute("SELECT is_synthetic FROM meta.release").fetchall()[0][0]
-    number = NUMBER[language]
+        is_synthetic = con.execute("SELECT is_synthetic FROM meta.release").fetchall()[0][0]
+    return {
+        **{"database": database, "books": books, "warned": warned, "is_synthetic": is_synthetic},
+        "reasons": quarantine.commonest(3),
+    }
+
+
+def release_lines(facts: Facts, language: str) -> list[str]:
+    """What `release_facts` gives, in words."""
+    words, number, database = WORDS[language], NUMBER[language], facts["database"]
 
     def counted(pairs: list[tuple[str, int]]) -> list[str]:
         return [f"{name} {format_decimal(count, locale=number)}" for name, count in pairs]
@@ -182,12 +197,12 @@ def release_lines(language: str) -> list[str]:
     def listed(pairs: list[tuple[str, int]]) -> str:
         return ", ".join(counted(pairs)) or "–"
 
-    lines = [words["books"].format(books=listed(books))]
-    lines.append(words["reasons"].format(reasons=listed(quarantine.commonest(3))))
-    for suite in dict.fromkeys(suite for suite, *_ in warned):
-        rules = [(rule, count) for name, rule, count in warned if name == suite]
+    lines = [words["books"].format(books=listed(facts["books"]))]
+    lines.append(words["reasons"].format(reasons=listed(facts["reasons"])))
+    for suite in dict.fromkeys(suite for suite, *_ in facts["warned"]):
+        rules = [(rule, count) for name, rule, count in facts["warned"] if name == suite]
         lines.append(words["warnings"].format(suite=suite, rules=_some(counted(rules))))
     lines.append(words["where"].format(database=database, page=database.parent / "index.html"))
-    if synthetic:
+    if facts["is_synthetic"]:
         lines.append(words["synthetic"])
     return lines

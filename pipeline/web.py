@@ -16,7 +16,7 @@ from fsspec.asyn import sync
 from pipeline import sources
 from pipeline.connections import Connection
 from pipeline.settings import settings
-from pipeline.sources import CHUNK, Offer, Torn, require_https
+from pipeline.sources import CHUNK, Failure, Offer, Torn, require_https
 
 GONE = {404, 410}
 
@@ -47,14 +47,15 @@ class Web:
 
     def offer(self, name: str) -> Offer:
         """HEAD, or GET where HEAD isn't answered. Raises Problem `not_https` for a redirect."""
-        try:
-            info = self._site().info(name)
-        except FileNotFoundError as error:
-            # fsspec says "not found" of every failure of a web server; the cause knows better.
-            cause = error.__cause__
-            if cause is None or getattr(cause, "status", None) in GONE:
-                raise FileNotFoundError from None
-            raise cause from None
+        with failures():
+            try:
+                info = self._site().info(name)
+            except FileNotFoundError as error:
+                # fsspec says "not found" of every failure of a web server; the cause knows better.
+                cause = error.__cause__
+                if cause is None or getattr(cause, "status", None) in GONE:
+                    raise FileNotFoundError from None
+                raise cause from None
         require_https(info["url"])  # where redirects led
         return Offer(_token(info), info["size"], _validator(info))
 
@@ -63,7 +64,7 @@ class Web:
 
         Partial files are touched only under the lock; a complete one gets a name of its own.
         """
-        with _alone(name):
+        with failures(), _alone(name):
             partial, token, size = sync(self._site().loop, self._stream, name, seen)
             return partial.rename(sources.fresh()), token, size
 
@@ -111,6 +112,18 @@ class Web:
         headers = authorization(self._connection)
         options = {"timeout": timeout, "trust_env": True, "headers": headers}
         return fsspec.filesystem("http", client_kwargs=options)
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """The errors of aiohttp, which hold the whole URL, as Failure."""
+    try:
+        yield
+    except aiohttp.ClientError as error:
+        status = getattr(error, "status", None)
+        told = f"{type(error).__name__} {getattr(error, 'strerror', None) or ''}".strip()
+        is_hopeless = isinstance(error, aiohttp.ClientSSLError)
+        raise Failure(f"HTTP {status}" if status else told, status, is_hopeless) from None
 
 
 def authorization(connection: Connection) -> dict[str, str]:

@@ -19,6 +19,7 @@ from pipeline import (
     settings,
     store,
     validate,
+    verdicts,
 )
 from pipeline.bounds import Bound
 from pipeline.messages import Problem
@@ -101,7 +102,7 @@ def test_a_bad_file_stops_before_anything_is_validated(decide: Decide) -> None:
     with pytest.raises(Problem, match="bad_bounds"):
         validate.validate([landing])
     decide()
-    assert validate.verdict_of(landing) is None
+    assert verdicts.of(landing) is None
 
 
 def test_an_offices_own_row_goes_before_that_of_its_feed(decide: Decide) -> None:
@@ -118,16 +119,16 @@ def test_an_offices_own_row_goes_before_that_of_its_feed(decide: Decide) -> None
 def test_a_row_judges_again_the_deliveries_of_its_office_only(decide: Decide) -> None:
     """The envelope is part of the rules of those that it holds for; date and reason are not."""
     ours, other = land(text(filler(3))), land(text(filler(2)), month="2022-11", office="BKS")
-    rules = [validate._rules_of(one) for one in (ours, other)]
+    rules = [verdicts.rules_of(one) for one in (ours, other)]
     decide(SOUND)
-    changed = [validate._rules_of(one) for one in (ours, other)]
+    changed = [verdicts.rules_of(one) for one in (ours, other)]
     assert changed[0] != rules[0] and changed[1] == rules[1]
     decide(SOUND.replace("letter 12", "letter 13"))
-    assert [validate._rules_of(one) for one in (ours, other)] == changed
+    assert [verdicts.rules_of(one) for one in (ours, other)] == changed
     decide(SOUND.replace("3,9", "3,8"))
-    assert validate._rules_of(ours) not in (rules[0], changed[0])
+    assert verdicts.rules_of(ours) not in (rules[0], changed[0])
     decide()
-    assert [validate._rules_of(one) for one in (ours, other)] == rules
+    assert [verdicts.rules_of(one) for one in (ours, other)] == rules
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,19 @@ from typing import Any
 import pytest
 
 import two_months
-from pipeline import flow, publish, releases, requests, running, settings, store
+from pipeline import (
+    flow,
+    load,
+    page,
+    publish,
+    releases,
+    requests,
+    running,
+    settings,
+    store,
+    suites,
+    validate,
+)
 from pipeline.messages import Problem
 from servers import web_server
 from test_dags import delivery
@@ -152,10 +164,10 @@ def swallowed(*_: Any, **__: Any) -> Any:
 
 
 CASES = [
-    ("validate", flow.validating, "validate", interrupted),
-    ("build", flow.load, "load", interrupted),
-    ("build", flow.suites, "run_suite", lambda _: swallowed),
-    ("publish", publish.page, "render", interrupted),
+    ("validate", validate, "validate", interrupted),
+    ("build", load, "load", interrupted),
+    ("build", suites, "run_suite", lambda _: swallowed),
+    ("publish", page, "render", interrupted),
     ("publish", publish.running, "past_cancelling", interrupted),
 ]
 

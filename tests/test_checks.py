@@ -51,7 +51,7 @@ def page(data_root: Path) -> Page:
     refused()
     request = requests.backfill("2022-10", "2022-11", "eska", "a test", store.now())
     built = flow.build(request, {})
-    file = checks.file_of(built["build_id"])
+    file = builds.checks_of(built["build_id"])
     assert file.parent.stat().st_mode & 0o77 == 0
     assert file.parent.parent.stat().st_mode & 0o77 == 0
     found = Page(file.read_text("utf-8"))
@@ -108,7 +108,7 @@ def test_examples_of_a_table_and_the_trend_of_kept_releases(
                     "('core', 'new', 'critical', 0, 0, 'x', 'y')")  # fmt: skip
         facts = {"build_id": "b", "made_at": "now", "is_synthetic": False}
         checks.write(con, data_root, facts, [check], [])
-    found = Page((data_root / checks.FILE).read_text("utf-8"))
+    found = Page((data_root / builds.CHECKS).read_text("utf-8"))
     assert "1.00 25.00" in found.text and "50.00" in found.text and "– –" in found.text
     assert found.text.count("name <script>alert(1)</script>") == checks.EXAMPLES
     assert "· n 0" in found.text and "· n 3" not in found.text
@@ -140,7 +140,7 @@ def test_a_page_stays_under_a_megabyte(data_root: Path) -> None:
         con.execute("INSERT INTO core.delivery VALUES ('d', 'refused')")
         facts = {"build_id": "b", "made_at": "now", "is_synthetic": True}
         checks.write(con, data_root, facts, made, [verdict] * 500)
-    html = (data_root / checks.FILE).read_text("utf-8")
+    html = (data_root / builds.CHECKS).read_text("utf-8")
     assert 100_000 < len(html.encode()) < 1_000_000
     assert "… 490" in html
     assert "else have it export again." in html, "the advice isn't cut off"
@@ -151,4 +151,4 @@ def test_a_page_needs_no_row_set_aside(data_root: Path) -> None:
     (verdict,) = validate.validate(store.landings("eska"))
     assert verdict["quarantined_records"] == 0
     request = requests.backfill("2022-10", "2022-10", "eska", "a test", store.now())
-    assert checks.file_of(flow.build(request, {})["build_id"]).exists()
+    assert builds.checks_of(flow.build(request, {})["build_id"]).exists()

@@ -23,6 +23,7 @@ from pipeline import (
     settings,
     store,
     validate,
+    verdicts,
 )
 from pipeline.messages import Problem
 
@@ -54,7 +55,7 @@ def correct(seeds: Path) -> Correct:
 
 def rows(folder: str, landing: store.Landing, name: str) -> list[dict[str, Any]]:
     """What a delivery's file of the present rules holds, by line."""
-    verdict = validate.verdict_of(landing)
+    verdict = verdicts.of(landing)
     assert verdict
     return written(folder, landing.delivery_id, verdict["rules_sha"], name)
 
@@ -74,7 +75,7 @@ def test_a_correction_sets_what_it_names_and_validates_nothing_else_again(
     assert found == [("Kab. Bogor", ["corrected"]), ("Kota Depok", []), ("Kota Depok", [])]
     assert corrections.troubles(after) == []
     correct()
-    assert validate.verdict_of(ours) == before[0]  # as if it had never been
+    assert verdicts.of(ours) == before[0]  # as if it had never been
 
 
 def test_a_correction_mends_what_was_set_aside(correct: Correct) -> None:
@@ -183,7 +184,7 @@ def test_a_row_that_cannot_be_read_stops_before_anything_is_validated(
 ) -> None:
     correct(row)
     with pytest.raises(Problem, match="bad_correction"):
-        validate.verdict_of(land(text(filler(1))))
+        verdicts.of(land(text(filler(1))))
 
 
 def test_a_column_that_is_none_is_told(correct: Correct) -> None:
@@ -198,7 +199,7 @@ def test_an_alias_places_without_validating_anything_again(seeds: Path) -> None:
 
     def placed() -> tuple[list[Any], list[dict[str, Any]]]:
         with duck.connect() as con:
-            load.load(con, [validate.verdict_of(landing) or {}], {"eska": "2022-10"})
+            load.load(con, [verdicts.of(landing) or {}], {"eska": "2022-10"})
             certificates = con.execute(
                 "SELECT domicile_region_code, issuer_region_code FROM core.certificate ORDER BY 1"
             ).fetchall()
@@ -210,5 +211,5 @@ def test_an_alias_places_without_validating_anything_again(seeds: Path) -> None:
     with (seeds / "region_aliases.csv").open("a") as file:
         file.write(row.replace("<region_code>", "3201") + "\n")
     assert placed()[0] == [("3201", "3201"), ("3299", "3201")]
-    assert validate.verdict_of(landing) == verdict
+    assert verdicts.of(landing) == verdict
     assert len(list((store.home() / "verdicts").rglob("*.json"))) == 1

@@ -352,8 +352,9 @@ def test_the_message_names_the_warnings_of_each_suite(
         )
     monkeypatch.setattr(releases, "database", lambda _: path)
     monkeypatch.setattr(quarantine, "commonest", lambda _: [])
+    facts = report.release_facts()
     said = {
-        language: [one for one in report.release_lines(language) if "suite" in one
+        language: [one for one in report.release_lines(facts, language) if "suite" in one
                    or "rangkaian" in one]
         for language in ("en", "id")
     }  # fmt: skip

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-import aiohttp
 import pytest
 
 from pipeline import extract, folders, land, settings, sources, store
@@ -16,6 +16,7 @@ from pipeline.connections import Connection
 from pipeline.feeds import Feed, Slice
 from pipeline.messages import Problem
 from pipeline.periods import Month
+from pipeline.sources import Failure
 from pipeline.web import Web
 from servers import BODY, Site, web_server
 
@@ -168,7 +169,7 @@ def test_a_beginning_of_another_version_is_never_gone_on_with(site: Site) -> Non
     web, url = place_of(site.url)
     seen = web.offer(url)
     site.body, site.etag, site.script = b"x" * len(BODY), '"v2"', [-1_200_000]
-    with pytest.raises(aiohttp.ClientPayloadError):
+    with pytest.raises(Failure, match="ClientPayloadError"):
         web.read(url, seen)
     assert work_files()
     site.body, site.etag = BODY, '"v1"'
@@ -427,6 +428,27 @@ def test_the_folder_of_deliveries_may_be_called_anything(
     settings.settings.cache_clear()
     assert [landing.payload.read_bytes() for landing in fetch_and_land(FOLDER)] == [b"one"]
     assert fetch(FOLDER).unchanged == 1
+
+
+def test_a_run_lists_a_folder_once_for_all_slices_in_it(
+    office: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five years of an office lie in one folder: sixty times its files, over SFTP, every night."""
+    disk, asked = type(folders.fsspec.filesystem("file")), []
+    honest = disk.ls
+
+    def ls(files: Any, path: str, **given: Any) -> Any:
+        asked.append(path)
+        return honest(files, path, **given)
+
+    monkeypatch.setattr(disk, "ls", ls)
+    deliver(office, BODY)
+    listed: folders.Listed = {}
+    feed = feed_of("{deliveries}/{office}/*_{office}_{period}_*.csv")
+    for month in (8, 9, 10):
+        found = extract.fetch(feed, Slice("BGR", Month(2024, month)), [], listed=listed)
+        assert found.missing == (month != 9)
+    assert len(asked) == 1
 
 
 def test_files_come_in_the_order_of_their_extract_time(office: Path) -> None:

@@ -1,6 +1,8 @@
 """One night through the whole house: what comes out is the truth of the sample."""
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -85,3 +87,17 @@ def test_the_books_close(root: Path) -> None:
     assert states["superseded"] >= truth["superseded_records"] > 0
     assert states["quarantined"] > 0
     assert verify.verify() == []
+
+
+def test_a_run_without_news_brings_in_nothing_that_it_has_no_use_for(root: Path) -> None:
+    """Each of these takes from a tenth of a second to five to import (docs/performance.md)."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import nights; "
+        "assert not nights.again()['publish']['published']; print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    heavy = {"aiohttp", "great_expectations", "jinja2", "numpy", "pandas", "scipy", "sqlglot"}
+    assert {"pipeline.flow", "duckdb"} <= {*run.stdout.split()}
+    assert not (heavy | {"xlsxwriter"}) & {*run.stdout.split()}

@@ -13,7 +13,7 @@ import pytest
 from deliveries import SOUND, columns, land
 from foreign import layout, sheet, zipped
 from golden import written
-from pipeline import conform, dates, duck, layouts, settings, validate
+from pipeline import conform, dates, duck, layouts, settings, validate, verdicts
 from pipeline.layouts import Layout
 from pipeline.messages import Problem
 
@@ -404,14 +404,14 @@ def test_a_fault_of_our_own_stops_the_run(data_root: Path, monkeypatch: pytest.M
     landing = land(csv_of(table({})))
     with pytest.raises(OSError, match="No space"):
         validate.validate([landing])
-    assert validate.verdict_of(landing) is None
+    assert verdicts.of(landing) is None
 
 
 def test_a_raised_limit_asks_again(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = validate.rules_sha("eska_v2")
+    before = verdicts.rules_sha("eska_v2")
     monkeypatch.setenv("IPSKA_MAX_ROWS", "7")
     settings.settings.cache_clear()
-    assert validate.rules_sha("eska_v2") != before
+    assert verdicts.rules_sha("eska_v2") != before
 
 
 def test_a_raised_limit_of_the_reader_asks_again_for_what_it_reads(
@@ -420,11 +420,11 @@ def test_a_raised_limit_of_the_reader_asks_again_for_what_it_reads(
     """Its message says so: raise it and run again."""
     for _ in own_seeds(data_root, monkeypatch):
         (data_root / "seeds" / "layouts" / "book.toml").write_text(MADE["book"], "utf-8")
-        before = {name: validate.rules_sha(name) for name in ("book", "eska_v2")}
+        before = {name: verdicts.rules_sha(name) for name in ("book", "eska_v2")}
         monkeypatch.setenv("IPSKA_READER_MEMORY_MB", "4096")
         settings.settings.cache_clear()
-        assert validate.rules_sha("book") != before["book"]
-        assert validate.rules_sha("eska_v2") == before["eska_v2"]
+        assert verdicts.rules_sha("book") != before["book"]
+        assert verdicts.rules_sha("eska_v2") == before["eska_v2"]
 
 
 def test_an_excluded_record_that_is_not_written_stops(
@@ -437,4 +437,4 @@ def test_an_excluded_record_that_is_not_written_stops(
         monkeypatch.setattr(validate, "_write", lambda *args: {**write(*args), "excluded": 0})
         with pytest.raises(Problem, match="records_lost"):
             validate.validate([landing])
-        assert validate.verdict_of(landing) is None
+        assert verdicts.of(landing) is None

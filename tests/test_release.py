@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from nights import backfill, command, query, truth_of, use
-from pipeline import builds, public, publish, releases, settings, store, suites, verify
+from pipeline import (
+    builds,
+    downloads,
+    page,
+    public,
+    publish,
+    releases,
+    settings,
+    store,
+    suites,
+    verify,
+)
 from pipeline.messages import Problem
 
 
@@ -90,10 +101,10 @@ def test_a_public_page_is_told_the_public_release_before(
     ungated: builds.Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And no internal one."""
-    monkeypatch.setattr(publish.downloads, "write", lambda *_: None)
-    monkeypatch.setattr(publish.downloads, "describe", lambda *_: {})
+    monkeypatch.setattr(downloads, "write", lambda *_: None)
+    monkeypatch.setattr(downloads, "describe", lambda *_: {})
     told: list[Path | None] = []
-    monkeypatch.setattr(publish.page, "write", lambda *given: told.append(given[2]))
+    monkeypatch.setattr(page, "write", lambda *given: told.append(given[2]))
     first = publish.publish("public", ungated, backfill("first"))
     builds.folder_of("another").symlink_to(builds.folder_of(ungated.build_id))
     publish.publish("public", replace(ungated, build_id="another"), backfill("second"))

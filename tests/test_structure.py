@@ -64,7 +64,7 @@ def test_no_circles() -> None:
 
 def test_all_code_that_decides_a_verdict_is_in_its_hash() -> None:
     """What carries text about and decides nothing may change without validating all again."""
-    from pipeline import validate
+    from pipeline import verdicts
 
     plain = {"duck", "ledger", "messages", "running", "settings", "store"}
     used = {module_of(file): inner(file) for file in FILES}
@@ -72,7 +72,7 @@ def test_all_code_that_decides_a_verdict_is_in_its_hash() -> None:
     while waiting:
         found.add(name := waiting.pop())
         waiting |= used[name] - found - plain
-    assert found == {name.removesuffix("/__init__") for name in validate.MODULES}
+    assert found == {name.removesuffix("/__init__") for name in verdicts.MODULES}
 
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)
@@ -100,7 +100,7 @@ def test_size(file: Path) -> None:
 
 
 def test_package_size() -> None:
-    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 15600
+    assert sum(len(file.read_text("utf-8").splitlines()) for file in FILES) <= 15650
 
 
 def test_every_problem_has_a_message_and_every_message_a_problem() -> None:

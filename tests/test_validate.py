@@ -15,7 +15,7 @@ import pytest
 
 from deliveries import Row, filler, land, line, text
 from golden import written
-from pipeline import conform, judging, layouts, settings, store, suites, validate
+from pipeline import conform, judging, layouts, settings, store, suites, validate, verdicts
 from pipeline.messages import Problem
 from row_cases import BAD, GOOD, MANIFEST, RULES
 
@@ -222,7 +222,7 @@ def test_a_verdict_says_it_all(judged: dict[str, Any]) -> None:
         "landed_at": verdict["landed_at"],
         "extracted_at": "2022-11-05T01:00:00+00:00",
         "forced": False,
-        "rules_sha": validate.rules_sha("eska_v2"),
+        "rules_sha": verdicts.rules_sha("eska_v2"),
         "verdict": "accepted",
         "problems": [],
         "warnings": [],
@@ -467,7 +467,7 @@ def test_an_error_in_the_suite_is_no_verdict(
     )
     with pytest.raises(Problem, match="suite_error"):
         validate.validate([landing])
-    assert validate.verdict_of(landing) is None
+    assert verdicts.of(landing) is None
     assert not list((data_root / "data" / "work").iterdir())
 
 
@@ -484,7 +484,7 @@ def test_another_count_than_the_suite_s_stops_everything(
     with pytest.raises(Problem, match="findings_differ") as raised:
         validate.validate([landing])
     assert raised.value.facts == {"rule": "currency_known", "noted": 1, "counted": 2}
-    assert validate.verdict_of(landing) is None
+    assert verdicts.of(landing) is None
 
 
 def test_a_rule_that_is_undecided_is_an_error(
@@ -522,12 +522,12 @@ def test_a_killed_call_leaves_no_verdict_and_the_next_completes(
         )
         with pytest.raises(Killed):
             validate.validate(landings)
-    assert [validate.verdict_of(one) for one in landings] == [None, None]
+    assert [verdicts.of(one) for one in landings] == [None, None]
     assert not list((data_root / "data" / "work").iterdir())
-    verdicts = validate.validate(landings)
-    assert [v["accepted_records"] for v in verdicts] == [1, 1]
-    assert [len(rows_of(v, "accepted")) for v in verdicts] == [1, 1]
-    assert len(rows_of(verdicts[0], "quarantine")) == 1
+    judged = validate.validate(landings)
+    assert [v["accepted_records"] for v in judged] == [1, 1]
+    assert [len(rows_of(v, "accepted")) for v in judged] == [1, 1]
+    assert len(rows_of(judged[0], "quarantine")) == 1
 
 
 def test_only_new_deliveries_are_judged(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -579,7 +579,7 @@ def test_a_record_that_is_lost_in_the_end_is_noticed(
     landing = land(text([{}]))
     with pytest.raises(Problem, match="records_lost"):
         validate.validate([landing])
-    assert validate.verdict_of(landing) is None
+    assert verdicts.of(landing) is None
 
 
 def test_rules_sha_knows_what_decides(
@@ -589,17 +589,17 @@ def test_rules_sha_knows_what_decides(
     shutil.copytree(settings.settings().seeds, seeds)
     monkeypatch.setenv("IPSKA_SEEDS", str(seeds))
     settings.settings.cache_clear()
-    seen = {validate.rules_sha("eska_v2"), validate.rules_sha("eska_lean")}
+    seen = {verdicts.rules_sha("eska_v2"), verdicts.rules_sha("eska_lean")}
     for name in ("layouts/eska_v2.toml", "form.csv", "country_aliases.csv"):
         with (seeds / name).open("a", encoding="utf-8") as file:
             file.write("\n")
-        sha = validate.rules_sha("eska_v2")
+        sha = verdicts.rules_sha("eska_v2")
         assert sha not in seen
         seen.add(sha)
     for name in ("issuer.csv", "region_aliases.csv", "rule.csv"):
         with (seeds / name).open("a", encoding="utf-8") as file:
             file.write("\n")
-    assert validate.rules_sha("eska_v2") == sha, "looked up in load: nothing to validate again"
+    assert verdicts.rules_sha("eska_v2") == sha, "looked up in load: nothing to validate again"
 
 
 def test_what_had_to_be_unpacked_lies_on_disk_one_at_a_time(
