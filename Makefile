@@ -15,7 +15,7 @@ export AIRFLOW__CORE__PARALLELISM := 4
 export AIRFLOW__CORE__DEFAULT_TIMEZONE := Asia/Jakarta
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup run test property torture lint types check bench superset airflow lock clean
+.PHONY: help setup run test coverage property torture lint types check bench superset airflow lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -59,8 +59,11 @@ run: setup $(IPSKA_DELIVERIES)/truth.json ## the nightly DAG over sample deliver
 	@$(BIN)/ipska status
 	@$(BIN)/ipska rank --period-kind ytd --period-end 2024-09-30 --baseline years_3
 
-test: setup ## every test, with coverage
-	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+test: setup ## every test
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+coverage: setup ## every test, and which lines none of them reaches
+	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term:skip-covered"
 
 property: setup ## 10,000 generated deliveries through land, validate and load (8 minutes)
 	@IPSKA_PROPERTY_RUNS=100 $(BIN)/python -m pytest -x tests/test_property.py

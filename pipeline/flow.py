@@ -206,6 +206,7 @@ def _settled(landings: list[store.Landing]) -> tuple[list[Facts], list[Facts]]:
     known = {one.delivery_id: found for one in landings if (found := verdicts.of(one, rules))}
     fresh: list[Facts] = []
     if left := [one for one in landings if one.delivery_id not in known]:
+        suites.begin()
         from pipeline import validate as validating  # NumPy; a run without news has no use for it
 
         fresh = validating.validate(left)
@@ -285,6 +286,7 @@ def _build(
     if builds.exists(build_id):
         return {"build_id": build_id, "built": False}
     # A run without news has no use for these, nor for the half second that they take to import.
+    suites.begin()
     from pipeline import checks, increment, load, operators, rank
 
     builds.keep_rules(made_from["rules_sha"])

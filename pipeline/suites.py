@@ -3,8 +3,10 @@
 import json
 import logging
 import sys
+import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import LazyLoader, find_spec, module_from_spec
 from pathlib import Path
@@ -135,17 +137,39 @@ def _put_off(name: str) -> None:
     setattr(sys.modules[parent], child, module)  # else looking for it there would load it
 
 
-class _Tables:
-    """The tables of one DuckDB file, as Great Expectations sees them, while the file is open."""
+_importing = threading.Lock()
 
-    def __init__(self, database: Path | str) -> None:
+
+def _library() -> Any:
+    """Great Expectations: 4 to 6 s to import, once per process, and only where needed."""
+    with _importing:
         # Some 300 lines of INFO under Airflow, which say nothing to an operator. Not only the
         # level: one of its modules sets its own. What matters comes back as a Problem.
         log = logging.getLogger("great_expectations")
         log.setLevel(logging.CRITICAL)
         log.propagate, log.handlers = False, [logging.NullHandler()]
         _put_off("scipy.stats")
-        import great_expectations as gx  # 4 to 6 s: once per process, and only where needed
+        import great_expectations
+
+        return great_expectations
+
+
+def begin() -> None:
+    """Import Great Expectations beside what comes before the first suite, when DuckDB reads and
+    joins. What goes wrong in there is raised again by that suite."""
+
+    def work() -> None:
+        with suppress(Exception):
+            _library()
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+class _Tables:
+    """The tables of one DuckDB file, as Great Expectations sees them, while the file is open."""
+
+    def __init__(self, database: Path | str) -> None:
+        gx = _library()
         import sqlalchemy
         from sqlalchemy import event
         from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy

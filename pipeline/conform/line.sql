@@ -5,14 +5,14 @@
 -- at_ names the column at fault where a rule looks at several.
 WITH input AS (
     SELECT
-        r.rowid AS row_id,
+        r.row_id,
         r.delivery_no,
         d.delivery_id,
         d.known_on,
         -- A day of tolerance: clocks and zones differ. Moments are in UTC.
         (d.known_on + 2)::TIMESTAMP - getvariable('utc_offset') AS too_late_at,
         d.office_code AS sender_code,
-        coalesce(o.line, r.rowid - d.first_row + 2)::INTEGER AS line,
+        coalesce(o.line, r.row_id - d.first_row + 2)::INTEGER AS line,
         o.record IS NULL AS is_split,
         text_of(r.application_number) AS application_number,
         text_of(r.ska_number) AS ska_number,
@@ -52,10 +52,10 @@ WITH input AS (
         text_of(r.origin_criterion) AS origin_criterion,
         text_of(r.line_fob) AS line_fob,
         text_of(r.data_source) AS data_source
-    FROM raw AS r
+    FROM record AS r
     JOIN delivery AS d USING (delivery_no)
-    LEFT JOIN odd AS o ON o.row_id = r.rowid
-    ANTI JOIN excluded AS x ON x.row_id = r.rowid
+    LEFT JOIN odd AS o ON o.row_id = r.row_id
+    ANTI JOIN excluded AS x ON x.row_id = r.row_id
     WHERE d.layout = getvariable('layout') AND d.absent = getvariable('absent')
 ),
 typed AS (

@@ -4,13 +4,13 @@
 -- An ok_ column is never NULL: true also means that the rule has nothing to say about the record.
 WITH input AS (
     SELECT
-        r.rowid AS row_id,
+        r.row_id,
         r.delivery_no,
         d.delivery_id,
         d.month AS first_month,
         d.last_month,
         d.known_on,
-        coalesce(o.line, r.rowid - d.first_row + 2)::INTEGER AS line,
+        coalesce(o.line, r.row_id - d.first_row + 2)::INTEGER AS line,
         o.record IS NULL AS is_split,
         r.region_set,
         upper(text_of(r.region_code)) AS region_code,
@@ -23,10 +23,10 @@ WITH input AS (
         text_of(r.fob_usd) AS fob_usd,
         text_of(r.net_kg) AS net_kg,
         upper(text_of(r.data_source)) = 'SINTETIS' AS is_synthetic
-    FROM raw_cell AS r
+    FROM record AS r
     JOIN delivery AS d USING (delivery_no)
-    LEFT JOIN odd AS o ON o.row_id = r.rowid
-    ANTI JOIN excluded AS x ON x.row_id = r.rowid
+    LEFT JOIN odd AS o ON o.row_id = r.row_id
+    ANTI JOIN excluded AS x ON x.row_id = r.row_id
     WHERE d.layout = getvariable('layout') AND d.absent = getvariable('absent')
 ),
 typed AS (
