@@ -7,7 +7,6 @@ could still be computed, also with the last public release, leaves out that dime
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,10 @@ ITEMS = """
     SELECT r.region_code, d.dimension,
         CASE d.dimension WHEN 'hs_chapter' THEN e.hs_chapter
             WHEN 'destination' THEN e.destination_code ELSE e.form_code END AS item_code,
-        e.month, e.exporter_key, sum(e.fob_usd)::DOUBLE AS usd
+        p.piece, e.exporter_key, sum(e.fob_usd)::DOUBLE AS usd
     FROM core.exporter_month AS e
+    JOIN (SELECT unnest($months::DATE[]) AS month, unnest($pieces::DATE[]) AS piece) AS p
+        USING (month)
     JOIN core.region_leaf AS r ON r.leaf_code = CASE $basis
         WHEN 'domicile' THEN e.domicile_region_code
         WHEN 'issuer' THEN e.issuer_region_code ELSE e.port_region_code END
@@ -49,29 +50,35 @@ MONTHS = """
     SELECT period_kind, period_end, list(month ORDER BY month) FROM core.span_month
     WHERE basis = ? AND period_kind IN ('ytd', 'year') GROUP BY ALL
 """
-Items = dict[str, dict[Any, dict[str, float]]]  # item → month → exporter → US$
+Items = dict[str, dict[Any, dict[str, float]]]  # item → piece of time → exporter → US$
 Dimension = tuple[str, str]  # region_code, dimension
-Told = tuple[frozenset[Any], frozenset[str]]  # months of a period, items shown of it
+Months = frozenset[Any]
+Told = tuple[Months, frozenset[str]]  # months of a period, items shown of it
+Pieces = dict[Any, Any]  # month → first month of its piece: months that the same periods hold
 
 
-@dataclass(frozen=True)
-class Traded:
-    """Of one basis in one build: who exported what, and the months of each period."""
-
-    items: dict[Dimension, Items]
-    months: dict[tuple[str, Any], frozenset[Any]]
-
-
-def traded(con: duck.Connection, basis: str, regions: Collection[str]) -> Traded:
-    """Everything traded in some regions, by dimension, item, month and exporter."""
+def traded(
+    con: duck.Connection, basis: str, regions: Collection[str], pieces: Pieces
+) -> dict[Dimension, Items]:
+    """What was traded in some regions, by dimension, item, piece of time and exporter."""
     items: dict[Dimension, Items] = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
-    found = con.execute(ITEMS, {"basis": basis, "regions": sorted(regions)}).fetchall()
-    for region, dimension, item, month, exporter, usd in found:
-        items[region, dimension][item][month][exporter] = usd
-    return Traded(items, _months(con, basis))
+    given = {"basis": basis, "regions": sorted(regions)}
+    given |= {"months": list(pieces), "pieces": list(pieces.values())}
+    for region, dimension, item, piece, exporter, usd in con.execute(ITEMS, given).fetchall():
+        items[region, dimension][item][piece][exporter] = usd
+    return items
 
 
-def _months(con: duck.Connection, basis: str) -> dict[tuple[str, Any], frozenset[Any]]:
+def _pieces(spans: Collection[Months]) -> Pieces:
+    """A piece is a sum that nothing told takes apart. Its months one by one took 2.2 GB for 0.8 of
+    the audit of ten million lines."""
+    alike: dict[Months, list[Any]] = defaultdict(list)
+    for month in sorted(set().union(*spans)):
+        alike[frozenset(span for span in spans if month in span)].append(month)
+    return {month: months[0] for months in alike.values() for month in months}
+
+
+def _months(con: duck.Connection, basis: str) -> dict[tuple[str, Any], Months]:
     found = con.execute(MONTHS, [basis]).fetchall()
     return {(kind, end): frozenset(months) for kind, end, months in found}
 
@@ -94,20 +101,19 @@ def shown(
         }
         & set(hidden)
     ]
-    now = traded(con, basis, {row["region_code"] for row in periods})
-    before, told_before = _last(basis, {row["region_code"] for row in periods}, last)
+    months = _months(con, basis)
+    spans_of: dict[str, set[Months]] = defaultdict(set)
+    for row in periods:
+        for end in (row["period_end"], row["base_end"]):
+            spans_of[row["region_code"]].add(months[row["period_kind"], end])
+    known = _Known(con, basis, spans_of, last)
     rows: list[Row] = []
-    for (region, dimension), items in now.items.items():
+    for (region, dimension), items in known.now.items():
         mine = [row for row in periods if row["region_code"] == region]
-        spans = {
-            now.months[row["period_kind"], end]
-            for row in mine
-            for end in (row["period_end"], row["base_end"])
-        }
+        spans = {known.in_pieces(span) for span in spans_of[region]}
         listed = _listed(items, spans, rule)
         told = [(span, frozenset(listed)) for span in spans]
-        old = before.items.get((region, dimension), {}) if before else {}
-        past = told_before.get((region, dimension), [])
+        old, past = known.last(region, dimension)
         if listed and not leaks(region, dimension, items, told, rule, old, past):
             rows += [
                 dict(zip(ROWS, (basis, region, row["period_kind"], row["period_end"],
@@ -123,16 +129,52 @@ def audit(
 ) -> tuple[disclosure.Leak, ...]:
     """What gives a firm away in the drivers that a public file tells; `con` is its build."""
     told = told_by(con, basis, file)
-    regions = {region for region, _ in told}
-    now = traded(con, basis, regions)
-    before, told_before = _last(basis, regions, last)
+    spans_of: dict[str, set[Months]] = defaultdict(set)
+    for (region, _), some in told.items():
+        spans_of[region] |= {span for span, _ in some}
+    known = _Known(con, basis, spans_of, last)
     found: tuple[disclosure.Leak, ...] = ()
-    for (region, dimension), spans in told.items():
-        items = now.items[region, dimension]
-        old = before.items.get((region, dimension), {}) if before else {}
-        past = told_before.get((region, dimension), [])
+    for (region, dimension), some in told.items():
+        items = known.now[region, dimension]
+        spans = [(known.in_pieces(span), names) for span, names in some]
+        old, past = known.last(region, dimension)
         found += leaks(region, dimension, items, spans, rule, old, past)
     return found
+
+
+class _Known:
+    """What an attack knows of one basis: who traded what in the build, `now`, and in that of the
+    last release, and what that one told; all by the pieces that the periods of both leave."""
+
+    def __init__(
+        self,
+        con: duck.Connection,
+        basis: str,
+        spans_of: dict[str, set[Months]],
+        last: tuple[Path, Path] | None,
+    ) -> None:
+        self._told: dict[Dimension, list[Told]] = {}
+        self._then: dict[Dimension, Items] = {}
+        if not last:
+            self._pieces = _pieces(set().union(*spans_of.values()))
+            self.now = traded(con, basis, spans_of, self._pieces)
+            return
+        with duck.connect(last[1], read_only=True) as old:
+            self._told = told_by(old, basis, last[0])
+            before = {span for told in self._told.values() for span, _ in told}
+            self._pieces = _pieces(before.union(*spans_of.values()))
+            self.now = traded(con, basis, spans_of, self._pieces)
+            self._then = traded(old, basis, spans_of, self._pieces)
+
+    def in_pieces(self, span: Months) -> Months:
+        return frozenset(self._pieces[month] for month in span)
+
+    def last(self, region: str, dimension: str) -> tuple[Items, list[Told]]:
+        told = self._told.get((region, dimension), [])
+        return (
+            self._then.get((region, dimension), {}),
+            [(self.in_pieces(span), names) for span, names in told],
+        )
 
 
 def told_by(con: duck.Connection, basis: str, file: Path) -> dict[Dimension, list[Told]]:
@@ -286,12 +328,3 @@ def _firms(months: dict[Any, dict[str, float]], span: Collection[Any]) -> Counte
         if month in span:
             found.update(firms)
     return found
-
-
-def _last(
-    basis: str, regions: Collection[str], last: tuple[Path, Path] | None
-) -> tuple[Traded | None, dict[Dimension, list[Told]]]:
-    if not last:
-        return None, {}
-    with duck.connect(last[1], read_only=True) as old:
-        return traded(old, basis, regions), told_by(old, basis, last[0])

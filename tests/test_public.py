@@ -321,6 +321,12 @@ def test_drivers_of_two_releases_together() -> None:
     assert leaks(items, (LATE, frozenset("B")), before=(early,)) == 0
 
 
+def test_months_that_the_same_periods_hold_are_one_piece() -> None:
+    """EARLY ends in August and LATE in September: what is told never takes the others apart."""
+    pieces = drivers._pieces({EARLY, LATE})
+    assert pieces == dict.fromkeys(EARLY, date(2024, 1, 1)) | {date(2024, 9, 1): date(2024, 9, 1)}
+
+
 def driver(item: str, part: float) -> str:
     """SQL that tells an item of Kota Depok's chapters, worth a part of what 94 is."""
     value = f"({part} * fob_usd)::DECIMAL(18, 2) AS fob_usd"
