@@ -70,8 +70,8 @@ def traded(
 
 
 def _pieces(spans: Collection[Months]) -> Pieces:
-    """A piece is a sum that nothing told takes apart. Its months one by one took 2.2 GB for 0.8 of
-    the audit of ten million lines."""
+    """A piece is a sum that nothing told takes apart. With its months one by one, hiding took 2.2
+    GB for 0.8 at ten million lines."""
     alike: dict[Months, list[Any]] = defaultdict(list)
     for month in sorted(set().union(*spans)):
         alike[frozenset(span for span in spans if month in span)].append(month)

@@ -285,8 +285,8 @@ def _build(
     build_id = made_from["build_id"]
     if builds.exists(build_id):
         return {"build_id": build_id, "built": False}
-    # A run without news has no use for these, nor for the half second that they take to import.
     suites.begin()
+    # A run without news has no use for these, nor for the half second that they take to import.
     from pipeline import checks, increment, load, operators, rank
 
     builds.keep_rules(made_from["rules_sha"])
