@@ -35,6 +35,7 @@ def run(files: list[Path], layout: str, database: Path) -> None:
             frame[column] = pd.to_numeric(text, errors="coerce")
         if column.endswith("_on") or column.endswith("_at"):
             day = frame[column].str.replace(",", "", regex=False).str.split(" ", expand=True)
+            day = day.reindex(columns=range(3)).astype("str")  # some are written as ISO throughout
             local = day[2].str[:4] + "-" + day[1].map(months) + "-" + day[0].str.zfill(2)
             whole = local.where(day[1].isin(list(months)), day[0])
             if column.endswith("_at"):
