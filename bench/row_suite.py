@@ -76,9 +76,13 @@ def make_batch(con: Any, database: Path, root: Path, lines: int) -> int:
     layout = layouts.load_layout("eska_v2")
     conform.prepare(con)
     reading.check_layout(con, layout)
-    for number, landing in enumerate(store.landings("eska")):
-        case = judging.Case(number, landing, landing.payload, layout)
-        judging._read(con, case, root / str(number))
+    cases = [
+        judging.Case(number, landing, landing.payload, layout)
+        for number, landing in enumerate(store.landings("eska"))
+    ]
+    for some in judging._together(cases, root):
+        for case, taken in judging._take(con, some):
+            judging._read(con, case, taken)
     conform.conform(con, [layout])
     con.execute("ALTER TABLE batch RENAME TO small")
     con.execute(

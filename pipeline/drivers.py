@@ -53,7 +53,7 @@ MONTHS = """
 Items = dict[str, dict[Any, dict[str, float]]]  # item → piece of time → exporter → US$
 Dimension = tuple[str, str]  # region_code, dimension
 Months = frozenset[Any]
-Told = tuple[Months, frozenset[str]]  # months of a period, items shown of it
+Told = tuple[Months, frozenset[str]]  # months of a period, or its pieces; items shown of it
 Pieces = dict[Any, Any]  # month → first month of its piece: months that the same periods hold
 
 
@@ -322,9 +322,9 @@ def _listed(items: Items, spans: Collection[frozenset[Any]], rule: Rule) -> list
     return listed
 
 
-def _firms(months: dict[Any, dict[str, float]], span: Collection[Any]) -> Counter[str]:
+def _firms(pieces: dict[Any, dict[str, float]], span: Collection[Any]) -> Counter[str]:
     found: Counter[str] = Counter()
-    for month, firms in months.items():
-        if month in span:
+    for piece, firms in pieces.items():
+        if piece in span:
             found.update(firms)
     return found

@@ -71,6 +71,7 @@ def probe(
     known: list[store.Landing],
     force: bool = False,
     secret: SecretStr | None = None,
+    listed: Listed | None = None,
 ) -> Iterator[tuple[str, str]]:
     """What `fetch` would find, as (state, source); nothing is stored and nothing downloaded.
 
@@ -78,7 +79,7 @@ def probe(
     compare. Raises the Problems of `fetch`.
     """
     present = False
-    place = _place(feed, part, secret)
+    place = _place(feed, part, secret, listed)
     for name in _names(place, feed):
         source = place.shown(name)
         try:

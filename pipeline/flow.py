@@ -90,13 +90,13 @@ def _secrets(due: list[tuple[feeds.Feed, feeds.Slice]], lookup: Lookup) -> dict[
 
 def found(request: Facts, lookup: Lookup = airflow_connection) -> list[Facts]:
     """What a run would find at the sources, slice by slice; nothing is fetched or written."""
-    rows = []
-    secrets = _secrets(due := _due(request), lookup)
+    rows: list[Facts] = []
+    secrets, listed = _secrets(due := _due(request), lookup), folders.Listed()
     for feed, part in due:
         known = store.landings(feed.name, part.code)
         try:
             secret = secrets.get(feed.connection)
-            offers = list(extracting.probe(feed, part, known, request["force"], secret))
+            offers = list(extracting.probe(feed, part, known, request["force"], secret, listed))
         except Problem as problem:  # one office that can't be reached hides nobody else
             offers = [("failed", problem.text("en"))]
         rows += [

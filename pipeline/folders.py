@@ -26,10 +26,10 @@ from pipeline.sources import CHUNK, Offer, Torn
 VERSION = ("ETag", "VersionId", "LastModified", "mtime", "created")
 S3_BLOCK = 8 << 20  # s3fs reads ahead by a block, in each thread; its own default is 50 MiB
 NO_RETRIES = {"max_attempts": 0}  # extract tries again, for every kind of source alike
-LIBRARIES = ("asyncssh.", "botocore.", "aiobotocore.")
+LIBRARIES = ("asyncssh.", "botocore.", "aiobotocore.", "aiohttp.")
 GONE = {"SFTPNoSuchFile", "SFTPNoSuchPath"}
-Listed = dict[tuple[str, ...], list[tuple[str, bool]]]
 DENIED = {"PermissionDenied", "SFTPPermissionDenied", "NoCredentialsError"}
+Listed = dict[tuple[str, ...], list[tuple[str, bool]]]
 
 
 class Folder:
@@ -37,8 +37,8 @@ class Folder:
 
     The URL is taken apart, not globbed whole: fsspec's glob skips what it may not list, as if
     nothing had been sent, and IPSKA_DELIVERIES may itself hold a `[`. `_root` is the part before
-    the first placeholder or glob; no link leads out of it. `listed` keeps what a run has listed
-    once: the slices of an office lie in one folder.
+    the first placeholder or glob; no link leads out of it. `listed` keeps what a run has listed:
+    the slices of an office lie in one folder.
     """
 
     def __init__(
@@ -110,7 +110,12 @@ class Folder:
         """The paths with links followed, as their server says."""
         if self._server:
             wait = settings().fetch_timeout_s
-            real: list[str] = sync(files.loop, _realpaths, files, names, timeout=wait)
+            try:
+                real: list[str] = sync(files.loop, _realpaths, files, names, timeout=wait)
+            except Exception as error:
+                if type(error).__name__ in GONE:  # since it was listed
+                    raise FileNotFoundError from None
+                raise
             return real
         return names if self._scheme else [os.path.realpath(name) for name in names]
 
@@ -132,9 +137,15 @@ class Folder:
         return None if self._scheme else store.sha256_of(Path(name))
 
     def offer(self, name: str) -> Offer:
-        """Raises Problem `source_unfit`: a pipe or a device would never end."""
-        with self._opened() as files:
-            info = files.info(name, timeout=settings().fetch_timeout_s)
+        """Raises Problem `source_unfit` (a pipe or a device would never end), `no_deliveries` (the
+        share may have gone since it was listed)."""
+        try:
+            with self._opened() as files:
+                info = files.info(name, timeout=settings().fetch_timeout_s)
+        except FileNotFoundError:
+            with self._opened() as files:
+                self._require_root(files)
+            raise
         if info["type"] != "file":
             raise Problem("source_unfit", source=self.shown(name))
         version = [str(info[key]) for key in VERSION if info.get(key)]
@@ -192,7 +203,9 @@ class Folder:
                 raise PermissionError from None
             if name == "HostKeyNotVerifiable":
                 raise Problem("unknown_host_key", source=self.shown("/")) from None
-            raise OSError(0, f"{name} {error}") from None
+            # What aiohttp says, under s3fs, may hold the URL and its signature.
+            is_plain = not type(error).__module__.startswith("aiohttp.")
+            raise OSError(0, f"{name} {error}" if is_plain else name) from None
 
 
 def _sftp(host: str | None, port: int, connection: Connection) -> Any:

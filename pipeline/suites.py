@@ -156,13 +156,14 @@ def _library() -> Any:
 
 def begin() -> None:
     """Import Great Expectations beside what comes before the first suite, when DuckDB reads and
-    joins. What goes wrong in there is raised again by that suite."""
+    joins. What goes wrong in there is raised again by that suite. No daemon: Python may not end
+    within an import."""
 
     def work() -> None:
         with suppress(Exception):
             _library()
 
-    threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=work).start()
 
 
 class _Tables:

@@ -122,7 +122,7 @@ def failures() -> Iterator[None]:
     except aiohttp.ClientError as error:
         status = getattr(error, "status", None)
         told = f"{type(error).__name__} {getattr(error, 'strerror', None) or ''}".strip()
-        is_hopeless = isinstance(error, aiohttp.ClientSSLError)
+        is_hopeless = isinstance(error, aiohttp.ClientSSLError | ValueError)
         raise Failure(f"HTTP {status}" if status else told, status, is_hopeless) from None
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from pipeline import extract, folders, land, settings, sources, store
@@ -449,6 +450,38 @@ def test_a_run_lists_a_folder_once_for_all_slices_in_it(
         found = extract.fetch(feed, Slice("BGR", Month(2024, month)), [], listed=listed)
         assert found.missing == (month != 9)
     assert len(asked) == 1
+
+
+def test_a_share_that_goes_while_a_run_looks_is_not_offices_that_sent_nothing(
+    office: Path,
+) -> None:
+    deliver(office, BODY)
+    listed: folders.Listed = {}
+    feed = feed_of("{deliveries}/{office}/*_{office}_{period}_*.csv")
+    assert extract.fetch(feed, Slice("BGR", Month(2024, 8)), [], listed=listed).missing
+    office.parent.rename(office.parent.with_name("unmounted"))
+    with pytest.raises(Problem, match="no_deliveries"):
+        extract.fetch(feed, SLICE, [], listed=listed)
+
+
+def test_what_fails_below_s3_is_tried_again_and_told_without_its_url(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """s3fs lets errors of aiohttp through: a body cut off, for one."""
+    asked = []
+
+    class Cut:
+        def ls(self, path: str, **_: Any) -> Any:
+            asked.append(path)
+            raise aiohttp.ClientPayloadError("https://bucket/key?X-Amz-Signature=secret")
+
+        def clear_instance_cache(self) -> None:
+            pass
+
+    monkeypatch.setattr(folders, "_s3", lambda _: Cut())
+    problem = failure(feed_of("s3://bucket/{office}/{period}_*.csv"))
+    assert problem.code == "source_failed" and len(asked) > 1
+    assert "ClientPayloadError" in problem.text("en") and "secret" not in problem.text("en")
 
 
 def test_files_come_in_the_order_of_their_extract_time(office: Path) -> None:
