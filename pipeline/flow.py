@@ -195,15 +195,12 @@ def waiting() -> list[store.Landing]:
 
 def judged() -> list[Facts]:
     """The verdicts under the present rules and rejections, of landings that have one."""
-    rules = verdicts.Rules()
-    found = (verdicts.of(one, rules) for one in _all_landings())
-    return rejections.applied([verdict for verdict in found if verdict])
+    return rejections.applied([*verdicts.known(_all_landings()).values()])
 
 
 def _settled(landings: list[store.Landing]) -> tuple[list[Facts], list[Facts]]:
     """The verdict on each landing, in their order, and those that there were not before."""
-    rules = verdicts.Rules()
-    known = {one.delivery_id: found for one in landings if (found := verdicts.of(one, rules))}
+    known = verdicts.known(landings)
     fresh: list[Facts] = []
     if left := [one for one in landings if one.delivery_id not in known]:
         suites.begin()

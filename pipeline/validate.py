@@ -26,8 +26,7 @@ def validate(landings: list[Landing]) -> list[Verdict]:
     `records_lost`; nothing that already has a verdict is touched then, and the next call does the
     rest.
     """
-    rules = Rules()
-    known = {one.delivery_id: found for one in landings if (found := verdicts.of(one, rules))}
+    rules, known = Rules(), verdicts.known(landings)
     waiting = [landing for landing in landings if landing.delivery_id not in known]
     by_grain: dict[str, list[Landing]] = {}
     for landing in waiting:

@@ -41,6 +41,12 @@ def of(landing: Landing, rules: Rules | None = None) -> Verdict | None:
     return verdict
 
 
+def known(landings: list[Landing]) -> dict[str, Verdict]:
+    """The verdicts under the present rules by delivery_id, of the landings that have one."""
+    rules = Rules()
+    return {one.delivery_id: found for one in landings if (found := of(one, rules))}
+
+
 def rules_sha(layout_name: str) -> str:
     """SHA-256 of all that decides a verdict: layout, suites, reference lists, limits, our own code.
 

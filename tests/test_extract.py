@@ -484,6 +484,35 @@ def test_what_fails_below_s3_is_tried_again_and_told_without_its_url(
     assert "ClientPayloadError" in problem.text("en") and "secret" not in problem.text("en")
 
 
+def test_an_sftp_folder_that_goes_after_it_was_listed_ends_no_run(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server says so of a path whose folder is gone, in an error that is no FileNotFoundError."""
+
+    class SFTPNoSuchFile(Exception):
+        pass
+
+    class Gone:
+        loop = None
+
+        def ls(self, path: str, **_: Any) -> Any:
+            return [{"name": f"{path}/X_BGR_2024-09_1.csv", "type": "file"}]
+
+        def info(self, path: str, **_: Any) -> Any:
+            return {"name": path, "type": "directory"}
+
+        def clear_instance_cache(self) -> None:
+            pass
+
+    def sync(*_: Any, **__: Any) -> Any:
+        raise SFTPNoSuchFile
+
+    monkeypatch.setattr(folders, "_sftp", lambda *_: Gone())
+    monkeypatch.setattr(folders, "sync", sync)
+    feed = feed_of("sftp://127.0.0.1/ska/{office}/*_{office}_{period}_*.csv")
+    assert extract.fetch(feed, SLICE, []).missing
+
+
 def test_files_come_in_the_order_of_their_extract_time(office: Path) -> None:
     deliver(office, b"second", "20241005T080000", by="A")
     deliver(office, b"first", "20241003T080000", by="Z")
