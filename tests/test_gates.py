@@ -53,6 +53,7 @@ BREAKS: dict[str, str | tuple[str, ...]] = {
     "slice_has_one_current": ONE_MORE.format("core.slice_month"),
     "certificate_has_one_winner": "UPDATE core.certificate_version SET state = 'superseded' "
     "WHERE certificate_key = (SELECT min(certificate_key) FROM core.certificate)",
+    "exporter_number_unique": "UPDATE core.exporter_number SET exporter_no = 1",
     "certificate_unique": ONE_MORE.format("core.certificate"),
     "certificate_region_known": "UPDATE core.certificate SET domicile_region_code = '9999' "
     "WHERE issuer_code = 'BGR'",
@@ -65,10 +66,14 @@ BREAKS: dict[str, str | tuple[str, ...]] = {
     "chain_counts_once": "UPDATE core.certificate SET is_counted = true WHERE reason = 'replaced'",
     "chain_is_short": "UPDATE core.certificate_chain SET links = 11",
     "line_unique": ONE_MORE.format("core.certificate_line"),
-    "lines_complete": "DELETE FROM core.certificate_line WHERE certificate_key = "
-    "(SELECT min(certificate_key) FROM core.certificate)",
-    "lines_add_up": "UPDATE core.certificate_line SET fob_usd = fob_usd + 0.01",
-    "certificate_has_one_main_line": "UPDATE core.certificate_line SET is_main = false",
+    "lines_add_up": (
+        "DELETE FROM core.certificate_line WHERE certificate_key = "
+        "(SELECT min(certificate_key) FROM core.certificate)",
+        "DELETE FROM core.certificate WHERE certificate_key = "
+        "(SELECT min(certificate_key) FROM core.certificate_line)",
+        "UPDATE core.certificate_line SET fob_usd = fob_usd + 0.01",
+        "UPDATE core.certificate_line SET is_main = false",
+    ),
     "exporter_month_unique": ONE_MORE.format("core.exporter_month"),
     "exporter_month_adds_up": "DELETE FROM core.exporter_month WHERE month = '2023-05-01'",
     "month_is_covered": "UPDATE core.exporter_month SET month = '2035-01-01' "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from pipeline import duck, settings, suites
 from pipeline.messages import Problem
@@ -88,6 +89,22 @@ def test_what_passes_and_what_fails(database: Path) -> None:
             if check.unexpected_query:
                 found = con.execute(f"SELECT row_id FROM ({check.unexpected_query})").fetchall()
                 assert len(found) == check.unexpected
+
+
+def test_a_query_is_run_once(database: Path) -> None:
+    """Great Expectations' own expectation would run it for the rows as well."""
+    ran: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        ran.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        (check,) = run(database, rows_query("odd", "SELECT row_id FROM {batch} WHERE NOT ok_even"))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert (check.passed, check.unexpected) == (False, 50)
+    assert sum("NOT ok_even" in statement for statement in ran) == 1
 
 
 def test_the_file_is_free_afterwards(database: Path) -> None:
