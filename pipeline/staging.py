@@ -25,7 +25,7 @@ HEADER = """
 CERTIFICATE = f"""
     {HEADER}, pebs STRUCT(peb_number VARCHAR, peb_on DATE, customs_office VARCHAR)[],
     records BIGINT, stated_usd DECIMAL(18, 2), unreadable_records BIGINT,
-    all_line_fob DECIMAL(38, 2), all_net_kg DECIMAL(38, 3), main_line INTEGER
+    all_line_fob DECIMAL(18, 2), all_net_kg DECIMAL(18, 3), main_line INTEGER
 """
 GOODS = """
     line INTEGER, line_number INTEGER, hs_code VARCHAR, net_kg DECIMAL(18, 3),
@@ -50,10 +50,10 @@ LEFT = """
         SELECT delivery_id, certificate_key, count(*) AS records,
             count(*) - count(line_fob) AS unreadable_records,
             coalesce(sum(line_fob), 0)::DECIMAL(18, 2) AS line_fob,
-            CASE WHEN count(line_fob) = count(*) AND min(line_fob) >= 0 THEN sum(line_fob) END
-                AS all_line_fob,
-            CASE WHEN count(net_kg) = count(*) AND min(net_kg) >= 0 THEN sum(net_kg) END
-                AS all_net_kg
+            CASE WHEN count(line_fob) = count(*) AND min(line_fob) >= 0
+                THEN TRY_CAST(sum(line_fob) AS DECIMAL(18, 2)) END AS all_line_fob,
+            CASE WHEN count(net_kg) = count(*) AND min(net_kg) >= 0
+                THEN TRY_CAST(sum(net_kg) AS DECIMAL(18, 3)) END AS all_net_kg
         FROM stage.accepted_line
         SEMI JOIN stage.resubmitted USING (delivery_id)
         GROUP BY delivery_id, certificate_key

@@ -36,8 +36,9 @@ WITH header AS (
         coalesce(sum(line_fob) FILTER (currency_code = 'USD'), 0)::DECIMAL(18, 2) AS stated_usd,
         count(*) FILTER (line_fob IS NULL) AS unreadable_records,
         CASE WHEN count(line_fob) = count(*) AND min(line_fob) >= 0
-            THEN sum(line_fob) END AS all_line_fob,
-        CASE WHEN count(net_kg) = count(*) AND min(net_kg) >= 0 THEN sum(net_kg) END AS all_net_kg,
+            THEN TRY_CAST(sum(line_fob) AS DECIMAL(18, 2)) END AS all_line_fob,
+        CASE WHEN count(net_kg) = count(*) AND min(net_kg) >= 0
+            THEN TRY_CAST(sum(net_kg) AS DECIMAL(18, 3)) END AS all_net_kg,
         min(ska_number) AS ska_number,
         min(status) AS status,
         min(kind) AS kind,
