@@ -1,18 +1,16 @@
--- en: Each certificate's winning version: why it doesn't count, as far as it tells alone; its chain and rate
--- id: Versi SKA yang menang: alasan tidak dihitung sejauh terlihat darinya sendiri; rantai dan kursnya
+-- en: Winning versions that do not count as far as they tell alone, or that have a chain or a rate
+-- id: Versi SKA pemenang yang tidak dihitung sejauh terlihat darinya sendiri, atau yang punya rantai atau kurs
 -- grain: certificate_key
 -- part: knot
 -- kept: no
+-- One that isn't here counts as it stands: the most, so that nobody joins all with all.
 -- An amount in US$ cents is (2 × cents × numerator + denominator) // (2 × denominator): half up.
 -- The rate is that of the declaration's date, else of the issue date.
 WITH version AS (
     SELECT
         certificate_key,
-        delivery_id,
-        source_key,
         status,
         kind,
-        issued_on,
         currency_code,
         coalesce(fob_peb, fob_document, CASE WHEN NOT is_third_country THEN fob_invoice END)
             IS NULL AS is_without_value,
@@ -29,9 +27,6 @@ rate AS (
 )
 SELECT
     v.certificate_key,
-    v.delivery_id,
-    v.source_key,
-    v.issued_on,
     c.chain_key,
     c.first_issued_on,
     c.first_peb_on,
@@ -56,3 +51,4 @@ SELECT
 FROM version AS v
 LEFT JOIN core.certificate_chain AS c USING (certificate_key)
 LEFT JOIN rate AS r USING (certificate_key)
+WHERE reason IS NOT NULL OR c.chain_key IS NOT NULL OR v.rate_on IS NOT NULL

@@ -27,11 +27,12 @@ linked AS (
     GROUP BY v.certificate_key
 ),
 draw AS (
-    SELECT p.certificate_key, p.peb_key, c.issued_on
-    FROM core.shared_peb AS p
-    JOIN core.certificate_reason AS c USING (certificate_key)
+    SELECT p.certificate_key, p.peb_key, v.issued_on
+    FROM core.certificate_version AS v
+    JOIN core.shared_peb AS p USING (certificate_key)
+    LEFT JOIN core.certificate_reason AS c USING (certificate_key)
     ANTI JOIN elsewhere AS e USING (certificate_key)
-    WHERE c.reason IS NULL
+    WHERE v.state = 'current' AND c.reason IS NULL
 ),
 sharer AS (
     SELECT
@@ -57,9 +58,9 @@ version AS (
         c.rate_on,
         c.usd_rate,
         c.rate_source,
-        c.is_rate_synthetic,
-        c.numerator,
-        c.denominator,
+        coalesce(c.is_rate_synthetic, false) AS is_rate_synthetic,
+        coalesce(c.numerator, 1) AS numerator,
+        coalesce(c.denominator, 1) AS denominator,
         date_trunc('month', coalesce(
             CASE WHEN t.is_period_by_peb THEN coalesce(c.first_peb_on, v.peb_on) END,
             c.first_issued_on,
@@ -76,22 +77,23 @@ version AS (
         CASE WHEN c.reason IS NULL AND e.certificate_key IS NULL AND v.peb_keys IS NOT NULL
             THEN coalesce(s.certificates, 1) END AS peb_certificates,
         coalesce(s.place, 1) AS place
-    FROM core.certificate_reason AS c
-    JOIN core.certificate_version AS v
-        ON v.certificate_key = c.certificate_key AND v.state = 'current'
+    FROM core.certificate_version AS v
     CROSS JOIN core.setting AS t
     CROSS JOIN core.country AS o
-    JOIN core.place AS d USING (exporter_place, exporter_province)
-    JOIN core.port_spelling AS q
+    LEFT JOIN core.certificate_reason AS c ON c.certificate_key = v.certificate_key
+    LEFT JOIN core.place AS d
+        ON d.exporter_place = v.exporter_place AND d.exporter_province = v.exporter_province
+    LEFT JOIN core.port_spelling AS q
         ON q.written_code = coalesce(v.load_port_code, '') AND q.written_name = ''
-    LEFT JOIN elsewhere AS e ON e.certificate_key = c.certificate_key
-    LEFT JOIN linked AS l ON l.certificate_key = c.certificate_key
-    LEFT JOIN peb AS s ON s.certificate_key = c.certificate_key
+    LEFT JOIN elsewhere AS e ON e.certificate_key = v.certificate_key
+    LEFT JOIN linked AS l ON l.certificate_key = v.certificate_key
+    LEFT JOIN peb AS s ON s.certificate_key = v.certificate_key
     LEFT JOIN core.exporter_identifier AS n ON n.identifier = v.nib_id
     LEFT JOIN core.exporter_identifier AS p ON p.identifier = v.npwp_id
     LEFT JOIN core.issuer AS i
         ON i.issuer_code = v.issuer_code
         AND v.issued_on BETWEEN i.valid_from AND i.valid_until
+    WHERE v.state = 'current'
 ),
 valued AS (
     SELECT

@@ -5,22 +5,25 @@
 -- Identical: PEB, HS6, net weight and FOB, the latter in US$. They count for the earlier issued.
 WITH goods AS (
     SELECT
-        r.certificate_key,
+        v.certificate_key,
         l.line,
-        first_value(r.certificate_key) OVER (
+        first_value(v.certificate_key) OVER (
             PARTITION BY
                 p.peb_key,
                 l.hs_code[1:6],
                 l.net_kg,
-                (2 * (l.line_fob::DECIMAL(38, 2) * 100)::HUGEINT * r.numerator + r.denominator)
-                    // (2 * r.denominator)
-            ORDER BY r.issued_on, r.certificate_key
+                (
+                    2 * (l.line_fob::DECIMAL(38, 2) * 100)::HUGEINT * coalesce(r.numerator, 1)
+                    + coalesce(r.denominator, 1)
+                ) // (2 * coalesce(r.denominator, 1))
+            ORDER BY v.issued_on, v.certificate_key
         ) AS counted_under
     FROM core.shared_peb AS p
-    JOIN core.certificate_reason AS r USING (certificate_key)
+    JOIN core.certificate_version AS v USING (certificate_key)
+    LEFT JOIN core.certificate_reason AS r USING (certificate_key)
     JOIN stage.accepted_line AS l
-        ON l.delivery_id = r.delivery_id AND l.certificate_key = r.source_key
-    WHERE r.reason IS NULL
+        ON l.delivery_id = v.delivery_id AND l.certificate_key = v.source_key
+    WHERE v.state = 'current' AND r.reason IS NULL
         AND l.hs_code IS NOT NULL AND l.net_kg IS NOT NULL AND l.line_fob IS NOT NULL
 )
 SELECT certificate_key, line, min(counted_under) AS counted_under
