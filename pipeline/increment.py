@@ -3,8 +3,9 @@
 A model's header says which of its rows a delivery can touch (`-- part:`). version: those of a
 certificate, by what its own versions say. knot: those of a certificate, also by what it is tied to:
 chains, shared declarations, its exporter's numbers. sum: sums over certificates, or of such sums:
-what is touched is taken off as it was and added as it is. issuer_code: those of an issuer. Without
-one: all rows.
+what is touched is taken off as it was and added as it is. issuer_code: those of an issuer. span:
+those of periods with a month of which a sum is another now; pair: those of such periods, or beside
+one. Without one: all rows.
 
 Touched rows come from the model's own SQL, run where its inputs hold nothing else, so that there is
 no second wording of a rule. tests/test_increment.py holds the result against a build from nothing.
@@ -13,10 +14,11 @@ no second wording of a rule. tests/test_increment.py holds the result against a 
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from pipeline import builds, duck, models, releases, staging, suites
+from pipeline import builds, duck, models, releases, staging, suites, touched
 from pipeline.models import Model
 from pipeline.settings import settings
 
@@ -25,100 +27,6 @@ SAME = ("rules_sha", "code_sha", "duckdb_version")
 LARGEST_PART = 1 / 3
 # Its rules warn: they count whatever stands there, touched or not.
 COUNTED_WHOLE = {"core.certificate_chain"}
-# 'line:7' names a record of one file only.
-KEY = (
-    "CASE WHEN certificate_key LIKE 'line:%' THEN delivery_id || ' ' || certificate_key "
-    "ELSE certificate_key END"
-)
-TOUCHED = "SEMI JOIN memory.touched.certificate USING (certificate_key)"
-# Deliveries of certificates that are current and weren't, or were and aren't, or are others now.
-DELIVERIES = """
-    CREATE TABLE touched.delivery AS
-    WITH past AS (
-        SELECT * EXCLUDE (is_stale) FROM before.core.delivery
-        WHERE state = 'current' AND grain = 'certificate_line'
-    ),
-    now AS (
-        SELECT * EXCLUDE (is_stale) FROM core.delivery
-        WHERE state = 'current' AND grain = 'certificate_line'
-    ),
-    other AS (
-        (FROM past EXCEPT FROM now) UNION ALL (FROM now EXCEPT FROM past)
-    )
-    SELECT delivery_id FROM other
-    UNION
-    SELECT resubmits FROM other WHERE resubmits IS NOT NULL
-"""
-SHARE = """
-    SELECT coalesce(sum(records) FILTER (t.delivery_id IS NOT NULL) / sum(records), 0)
-    FROM (
-        FROM core.delivery WHERE state = 'current' AND grain = 'certificate_line'
-        UNION ALL BY NAME
-        SELECT b.* FROM before.core.delivery AS b JOIN touched.delivery USING (delivery_id)
-    ) AS d
-    LEFT JOIN touched.delivery AS t USING (delivery_id)
-"""
-# Certificates of exporters that are known by another number now, or linked otherwise for a time.
-MOVED = """
-    WITH linked AS (
-        (FROM before.core.exporter_link EXCEPT FROM whole.core.exporter_link)
-        UNION ALL
-        (FROM whole.core.exporter_link EXCEPT FROM before.core.exporter_link)
-    ),
-    moved AS (
-        SELECT identifier FROM (
-            FROM before.core.exporter_identifier EXCEPT FROM whole.core.exporter_identifier
-        )
-        UNION
-        SELECT identifier FROM (
-            FROM whole.core.exporter_identifier EXCEPT FROM before.core.exporter_identifier
-        )
-        UNION
-        SELECT identifier FROM whole.core.exporter_identifier
-        WHERE exporter_key IN (SELECT exporter_key FROM linked)
-    )
-    SELECT certificate_key
-    FROM whole.core.certificate_version
-    WHERE state = 'current' AND (nib_id IN (FROM moved) OR npwp_id IN (FROM moved))
-"""
-# What ties certificates, as it was and as it is: numbers that replace one another, declarations.
-TIES = f"""
-    CREATE TABLE touched.link AS
-    WITH link AS (
-        SELECT certificate_key, replaces_ska_number AS other FROM whole.core.certificate_version
-        WHERE replaces_ska_number IS NOT NULL
-        UNION
-        SELECT certificate_key, replaces_ska_number FROM before.core.certificate_version
-        WHERE replaces_ska_number IS NOT NULL
-    )
-    FROM link UNION SELECT other, certificate_key FROM link;
-    CREATE TABLE touched.peb AS FROM before.core.certificate_peb {TOUCHED}
-"""
-TIED = f"""
-    WITH peb AS (
-        SELECT peb_key FROM whole.core.certificate_peb {TOUCHED}
-        UNION
-        SELECT peb_key FROM touched.peb
-    )
-    SELECT certificate_key FROM whole.core.certificate_peb SEMI JOIN peb USING (peb_key)
-    UNION
-    SELECT other FROM touched.link {TOUCHED}
-"""
-ISSUERS = f"""
-    CREATE TABLE touched.issuer AS
-    SELECT issuer_code FROM whole.core.certificate_version {TOUCHED}
-    UNION
-    SELECT issuer_code FROM before.core.certificate_version {TOUCHED}
-"""
-FLAGGED = """
-    SELECT certificate_key FROM (
-        FROM before.core.certificate_flag EXCEPT FROM whole.core.certificate_flag
-    )
-    UNION
-    SELECT certificate_key FROM (
-        FROM whole.core.certificate_flag EXCEPT FROM before.core.certificate_flag
-    )
-"""
 Verdict = dict[str, Any]
 
 
@@ -154,8 +62,8 @@ def load_on(
         for table in _tables(con, "before", "seed"):
             con.execute(f"CREATE VIEW seed.{table} AS FROM before.seed.{table}")
         current = staging.deliveries(con, verdicts, first_months, limits)
-        con.execute(DELIVERIES)
-        if con.execute(SHARE).fetchall()[0][0] > LARGEST_PART:
+        con.execute(touched.DELIVERIES)
+        if con.execute(touched.SHARE).fetchall()[0][0] > LARGEST_PART:
             return None
         staging.cells(con, current)
         _copy(before.database, database)
@@ -175,6 +83,7 @@ class _Increment:
         self.con, self.current = con, current
         self.models = {model.full_name: model for model in models.all_models()}
         self.core = [model for model in self.models.values() if model.schema == "core"]
+        self.held = {f"core.{name}" for name in _tables(con, "memory", "core")}
 
     def run(self) -> None:
         con = self.con
@@ -223,11 +132,13 @@ class _Increment:
     def _make(self, model: Model) -> None:
         if model.part == "sum":
             self._sum(model)
+        elif model.part in ("span", "pair") and self._has_same_periods():
+            self._periods(model)
         elif model.part == "issuer_code":
             only = "WHERE issuer_code IN (FROM memory.touched.issuer)"
-            self._made_in("now", "whole", model, only)
+            self._made_in("now", "whole", model, self._of_certificates(model, only))
             self._put(model, "issuer_code", "memory.touched.issuer", f"now.{model.full_name}")
-        elif model.part:
+        elif model.part in ("version", "knot"):
             self._part(model)
         else:
             self.con.execute("USE whole")
@@ -241,31 +152,31 @@ class _Increment:
             "CREATE TABLE touched.certificate AS "
             "SELECT certificate_key FROM before.core.certificate_version "
             "SEMI JOIN touched.delivery USING (delivery_id) "
-            f"UNION SELECT {KEY} FROM stage.accepted_certificate "
-            f"UNION SELECT {KEY} FROM stage.quarantine_row"
+            f"UNION SELECT {touched.KEY} FROM stage.accepted_certificate "
+            f"UNION SELECT {touched.KEY} FROM stage.quarantine_row"
         )
         self._staged(
             "FROM touched.delivery UNION "
-            f"SELECT delivery_id FROM before.core.certificate_version {TOUCHED}",
+            f"SELECT delivery_id FROM before.core.certificate_version {touched.ONLY}",
             only=True,
         )
         for model in self.core:
             if model.part == "version":
                 self._part(model)
-        con.execute(ISSUERS)
+        con.execute(touched.ISSUERS)
 
     def _knots(self) -> None:
         """Whatever is tied to a touched certificate is touched, and so on; their versions."""
         con = self.con
         con.execute("USE memory")
-        con.execute(TIES)
-        _touch(con, MOVED)
-        while _touch(con, TIED):
+        con.execute(touched.TIES)
+        _touch(con, touched.MOVED)
+        while _touch(con, touched.TIED):
             pass
         for model in self.core:
             if model.part == "version":
                 name = model.full_name
-                con.execute(f"CREATE OR REPLACE TABLE {name} AS FROM whole.{name} {TOUCHED}")
+                con.execute(f"CREATE OR REPLACE TABLE {name} AS FROM whole.{name} {touched.ONLY}")
         self._staged("SELECT delivery_id FROM core.certificate_version", only=True)
 
     def _staged(self, deliveries: str, only: bool = False) -> None:
@@ -275,7 +186,7 @@ class _Increment:
             name for (name,) in con.execute(f"SELECT DISTINCT * FROM ({deliveries})").fetchall()
         }
         some = [verdict for verdict in self.current if verdict["delivery_id"] in wanted]
-        of_touched = f"WHERE {KEY} IN (FROM memory.touched.certificate)"
+        of_touched = f"WHERE {touched.KEY} IN (FROM memory.touched.certificate)"
         staging.certificates(con, some, of_touched if only else "")
 
     def _part(self, model: Model) -> None:
@@ -285,25 +196,53 @@ class _Increment:
             if name in self.models and not self.models[name].part:
                 self._shown(name)
         models.make(self.con, model)
-        name = model.full_name
+        self.held.add(name := model.full_name)
         if model.is_kept:
             self._put(model, "certificate_key", "memory.touched.certificate", f"memory.{name}")
 
     def _shown(self, name: str) -> None:
-        if name.removeprefix("core.") not in _tables(self.con, "memory", "core"):
-            self.con.execute(f"CREATE VIEW {name} AS FROM whole.{name}")
+        if name not in self.held:
+            self.con.execute(f"CREATE VIEW memory.{name} AS FROM whole.{name}")
+            self.held.add(name)
 
-    def _put(self, model: Model, key: str, touched: str, rows: str) -> None:
+    def _put(self, model: Model, key: str, keys: str, rows: str) -> None:
         """Put rows in the place of those with a touched key."""
         name = f"whole.{model.full_name}"
-        self.con.execute(f"DELETE FROM {name} WHERE {key} IN (FROM {touched})")
+        self.con.execute(f"DELETE FROM {name} WHERE {key} IN (FROM {keys})")
         self.con.execute(f"INSERT INTO {name} BY NAME FROM {rows}")
 
-    def _made_in(self, place: str, source: str, model: Model, only: str) -> None:
-        """Make a model in a database of its own; of tables of certificates `only` some rows."""
+    def _has_same_periods(self) -> bool:
+        if "span" not in _tables(self.con, "memory", "touched"):
+            self.con.execute("USE memory")
+            self.con.execute(touched.PERIODS)
+        pairs = [(f"before.core.{name}", f"whole.core.{name}") for name in touched.CALENDAR]
+        return not any(
+            self.con.execute(f"FROM {one} EXCEPT FROM {other} LIMIT 1").fetchall()
+            for pair in pairs
+            for one, other in permutations(pair)
+        )
+
+    def _periods(self, model: Model) -> None:
+        """The rows of touched periods, or of pairs that hold one, from tables that hold no others
+        that matter."""
+        key, sides = ("span_no", "span") if model.part == "span" else (touched.PAIR, "side")
+        of_sides = f"WHERE span_no IN (SELECT span_no FROM memory.touched.{sides})"
+        only = dict.fromkeys(("core.span_month", "core.exporter_span"), of_sides)
+        only["core.span_pair"] = f"WHERE ({touched.PAIR}) IN (FROM memory.touched.pair)"
+        made = f"now.{model.full_name}"
+        self._made_in("now", "whole", model, only)
+        self._put(model, f"({key})", f"memory.touched.{model.part}", made)
+        self.con.execute(f"DROP TABLE {made}")
+
+    def _of_certificates(self, model: Model, only: str) -> dict[str, str]:
+        """Of tables of certificates that a model reads `only` some rows."""
+        return {name: only for name in model.inputs if "certificate_key" in self.models[name].grain}
+
+    def _made_in(self, place: str, source: str, model: Model, only: Mapping[str, str]) -> None:
+        """Make a model in a database of its own; of the tables it reads `only` some rows."""
         self.con.execute(f"USE {place}")
         for name in sorted(model.inputs):
-            some = only if "certificate_key" in self.models[name].grain else ""
+            some = only.get(name, "")
             self.con.execute(f"CREATE OR REPLACE VIEW {name} AS FROM {source}.{name} {some}")
         models.make(self.con, model)
         self.con.execute("USE memory")
@@ -322,10 +261,15 @@ class _Increment:
             con.execute("USE memory")
         else:
             con.execute("CREATE OR REPLACE TABLE touched.summed AS FROM touched.certificate")
-            if "core.certificate_flag" in model.inputs:
-                con.execute(f"INSERT INTO touched.summed {FLAGGED}")
-            only = "SEMI JOIN memory.touched.summed USING (certificate_key)"
-            self._made_in("now", "whole", model, only)
+            source, more = "memory", touched.FLAGGED
+            if "core.certificate_flag" in model.inputs and _touch(con, more, "touched.summed"):
+                source = "whole"  # an old certificate is an outlier now, or none any more
+            for one in model.inputs:
+                self._shown(one)
+            only = self._of_certificates(
+                model, "SEMI JOIN memory.touched.summed USING (certificate_key)"
+            )
+            self._made_in("now", source, model, only)
             self._made_in("past", "before", model, only)
         made = f"sums.{name}" if of_sums else f"now.{name}"
         sums = [column for column in _columns(con, made) if column not in model.grain]
@@ -357,9 +301,9 @@ def _copy(source: Path, target: Path) -> None:
             left -= os.copy_file_range(one.fileno(), other.fileno(), left)
 
 
-def _touch(con: duck.Connection, found: str) -> int:
+def _touch(con: duck.Connection, found: str, table: str = "touched.certificate") -> int:
     """Add certificates to the touched; how many weren't yet."""
-    query = f"INSERT INTO touched.certificate ({found}) EXCEPT FROM touched.certificate"
+    query = f"INSERT INTO {table} ({found}) EXCEPT FROM {table}"
     return int(con.execute(query).fetchall()[0][0])
 
 

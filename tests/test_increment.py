@@ -230,6 +230,21 @@ def test_what_a_resubmission_takes_from_an_older_delivery_is_touched(data_root: 
     assert differences(made.database, from_nothing("2", verdicts).database) == {}
 
 
+def test_a_first_delivery_of_a_month_makes_new_periods(data_root: Path) -> None:
+    """Their numbers are others then: no row of a period stays what it was."""
+    verdicts = {
+        month: deliver(f"BGR_{month}", [line(f"{n:07}/BGR/2024", n + 1, issued_on=f"{month}-10",
+                                             nib=f"{n:013}") for n in some])
+        for month, some in (("2024-01", range(1, 5)), ("2024-02", range(5, 9)))
+    }  # fmt: skip
+    before = from_nothing("0", verdicts)
+    new = [line("0000099/BGR/2024", issued_on="2024-03-10", nib=f"{2:013}")]
+    verdicts["2024-03"] = deliver("BGR_2024-03", new)
+    made, checks = on_top("1", before, verdicts)
+    assert checks
+    assert differences(made.database, from_nothing("2", verdicts).database) == {}
+
+
 def slice_of(month: int) -> str:
     return f"BGR_{2023 + (month - 1) // 12}-{(month - 1) % 12 + 1:02}"
 

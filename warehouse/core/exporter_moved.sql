@@ -1,6 +1,7 @@
 -- en: Base value of each region as if every exporter had been recorded then where it is recorded now
 -- id: Nilai basis tiap wilayah seandainya tiap eksportir dahulu tercatat di tempatnya yang sekarang
 -- grain: basis, leaf_code, period_kind, period_end, baseline
+-- part: pair
 -- An exporter's base value in all regions is shared among its regions of now by their present value;
 -- the last cent goes to the largest. Who exports nothing now, and the unknown, stay where they were.
 -- Most exporters have one region: there is nothing to share then.

@@ -1,6 +1,7 @@
 -- en: What each exporter exported in each period by region of a ranking, on each basis of certificates
 -- id: Ekspor tiap eksportir tiap periode menurut wilayah peringkat, pada setiap basis SKA
 -- grain: series_no, exporter_no, span_no
+-- part: span
 -- The bases of certificates share one calendar: domicile's stands for all.
 WITH month AS (
     SELECT s.series_no, n.exporter_no, e.month, sum(e.fob_usd) AS fob_usd

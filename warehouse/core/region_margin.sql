@@ -1,6 +1,7 @@
 -- en: Exporters of each region over a period and its base: who stayed, came and left, and the largest
 -- id: Eksportir tiap wilayah pada suatu periode dan basisnya: tetap, masuk, keluar, dan yang terbesar
 -- grain: basis, region_code, period_kind, period_end, baseline
+-- part: pair
 -- Who has no record in the region in the base but one elsewhere has switched here; who has none
 -- anywhere is new to SKA; leaving likewise. The unknown are many under one number: unidentified.
 -- Restricted: what is left without the largest exporter (of the present period, of those that are
