@@ -252,6 +252,7 @@ RULES: dict[str, tuple[list[list[Row]], list[Case]]] = {
             ([{"berat_bersih_kg": "10 kg"}], [{"weight_readable"}]),
             ([{"berat_kotor_kg": "11,1234"}], [{"weight_readable"}]),
             ([{"berat_bersih_kg": "-1"}], [{"weight_readable"}]),
+            ([{"berat_kotor_kg": "1.000.000.000.000"}], [{"weight_readable"}]),
         ],
     ),
     "net_le_gross": (
@@ -422,7 +423,10 @@ CELLS: dict[str, tuple[list[list[Row]], list[Case]]] = {
     ),
     "weight_readable": (
         [[{"berat": "-"}], [{"berat": "1.000,123"}]],
-        [([{"berat": value}], [{"weight_readable"}]) for value in ("10 kg", "-1", "1,1234")],
+        [
+            ([{"berat": value}], [{"weight_readable"}])
+            for value in ("10 kg", "-1", "1,1234", "1" + "0" * 12)
+        ],
     ),
     "hs_known": (
         [[{"hs": "97"}]],

@@ -29,6 +29,8 @@ def changed(rows: list[Row], **values: str) -> list[Row]:
     return [{**row, **values} for row in rows if not isinstance(row, str)]
 
 
+LARGEST = {"fob_barang": "999.999.999.999,99"}
+HEAVIEST = {"berat_bersih_kg": "1", "berat_kotor_kg": "999.999.999.999,999"}
 TWO, FOREIGN = filler(2), {"no_ska": "0000001/DIT/2022"}
 OTHER_MONTH = {"tgl_terbit": "1 November 2022"}
 # Rule: name, rows, what differs from a delivery of BGR for 2022-10 in layout `summed`, and what is
@@ -63,6 +65,12 @@ GOOD: dict[str, list[Case]] = {
     "control_total_readable": [
         ("nil return without", [], {"office": "CRB"}, ""),
         ("in no layout", TWO, {"layout": "eska_v2"}, ""),
+    ],
+    "total_fob_plausible": [
+        ("a hundred", changed(filler(100), **LARGEST), {"layout": "eska_v2"}, ""),
+    ],
+    "total_weight_plausible": [
+        ("ten", changed(filler(10), **HEAVIEST), {"layout": "eska_v2"}, ""),
     ],
 }  # fmt: skip
 BAD: dict[str, list[Case]] = {
@@ -102,6 +110,19 @@ BAD: dict[str, list[Case]] = {
         ("a record that can't be split", [*TWO, "too;few", total("2.469,00")], {},
          "unreadable_totals is 3 (gross_kg: 22.000 <> ?"),
         ("no totals row", TWO, {}, "unreadable_totals is 3 (gross_kg: ? <> 22.000"),
+    ],
+    "total_fob_plausible": [
+        ("one more", changed(filler(101), **LARGEST), {"layout": "eska_v2"},
+         "stated_fob is 10099999999999"),
+        ("in headers", changed(filler(101), fob_peb="999.999.999.999,99"), {"layout": "eska_v2"},
+         "stated_fob is 10099999999999"),
+        # More than DECIMAL(18, 2) holds: it ended the run, and with it every office's night.
+        ("in one certificate", changed(filler(1) * 10_001, **LARGEST), {"layout": "eska_v2"},
+         "stated_fob is 10000999999999"),
+    ],
+    "total_weight_plausible": [
+        ("one more", changed(filler(11), **HEAVIEST), {"layout": "eska_v2"},
+         "stated_kg is 1099999999999"),
     ],
 }  # fmt: skip
 CASES = {

@@ -183,6 +183,8 @@ DELIVERY: dict[str, tuple[str, list[Any], list[Any]]] = {
     "month_begun": ("days_early", [0, -5, None], [1]),
     "control_total_matches": ("total_difference", [0.0, None], [0.01]),
     "control_total_readable": ("unreadable_totals", [0, None], [1]),
+    "total_fob_plausible": ("stated_fob", [0.0, 1e14, None], [1.1e14]),
+    "total_weight_plausible": ("stated_kg", [0.0, 1e13, None], [1.1e13]),
 }
 
 
@@ -198,7 +200,8 @@ def test_every_expectation_on_a_delivery(database: Path) -> None:
             "CREATE TABLE delivery_stat (delivery_no INTEGER, lost_records BIGINT, "
             "quarantined_pct DOUBLE, own_number_pct DOUBLE, other_month_pct DOUBLE, "
             "records_below BIGINT, records_above BIGINT, days_early BIGINT, "
-            "total_difference DOUBLE, unreadable_totals BIGINT)"
+            "total_difference DOUBLE, unreadable_totals BIGINT, stated_fob DOUBLE, "
+            "stated_kg DOUBLE)"
         )
         for number, row in enumerate(rows):
             duck.insert(con, "delivery_stat", [{"delivery_no": number, **row}])

@@ -14,7 +14,8 @@ SELECT
     c.exporter_place, c.exporter_province, c.office_name, c.destination_code, c.load_port_code,
     c.form_code, c.pebs, c.peb_on, c.currency_code, c.fob_peb, c.fob_invoice, c.fob_document,
     c.is_third_country, c.is_back_to_back, c.is_retroactive, c.is_synthetic, c.records,
-    coalesce(c.usd, 0)::DECIMAL(18, 2) AS stated_usd, c.unreadable_records,
+    -- What is too large for it refuses the delivery: total_fob_plausible.
+    TRY_CAST(coalesce(c.usd, 0) AS DECIMAL(18, 2)) AS stated_usd, c.unreadable_records,
     c.all_line_fob, c.all_net_kg, c.main_line,
     coalesce(f.flags, []::VARCHAR[]) AS flags
 FROM certificate AS c

@@ -18,6 +18,8 @@ counted AS (
         sum(line_fob) FILTER (NOT is_accepted AND currency_code = 'USD') AS quarantined_usd,
         count(*) FILTER (is_accepted AND line_fob IS NULL) AS accepted_unreadable,
         count(*) FILTER (NOT is_accepted AND line_fob IS NULL) AS quarantined_unreadable,
+        sum(abs(line_fob))::DOUBLE AS line_fob,
+        greatest(sum(abs(net_kg)), sum(abs(gross_kg)))::DOUBLE AS stated_kg,
         count(*) FILTER (issued_on IS NOT NULL) AS dated,
         count(*) FILTER (NOT issued_on BETWEEN month AND last_day(month)) AS dated_elsewhere,
         bool_and(is_synthetic) AS is_synthetic
@@ -29,6 +31,7 @@ numbered AS (
     SELECT
         c.delivery_no,
         count(c.ska_number) AS numbers,
+        sum(greatest(abs(c.fob_peb), abs(c.fob_document), abs(c.fob_invoice)))::DOUBLE AS header_fob,
         count(*) FILTER (split_part(c.ska_number, '/', 2) = d.office_code) AS own_numbers
     FROM certificate AS c
     JOIN delivery AS d USING (delivery_no)
@@ -48,6 +51,8 @@ SELECT
     CASE WHEN d.records >= 20 THEN 100.0 * c.quarantined_records / d.records END::DOUBLE
         AS quarantined_pct,
     (100.0 * c.dated_elsewhere / nullif(c.dated, 0))::DOUBLE AS other_month_pct,
+    greatest(c.line_fob, n.header_fob) AS stated_fob,
+    c.stated_kg,
     CASE WHEN d.office_code IS NOT NULL
         THEN 100.0 * n.own_numbers / nullif(n.numbers, 0) END::DOUBLE AS own_number_pct,
     f.* EXCLUDE (delivery_no)

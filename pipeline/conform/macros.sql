@@ -39,8 +39,8 @@ CREATE MACRO plain_number(value, column_name) AS
         ) || adapted('exponents', column_name)
     END;
 
--- No certificate is worth 10^12 of any currency it is written in; two amounts of 18 digits would
--- overflow a sum in load, and one bad delivery would stop the build of all.
+-- No certificate is worth 10^12 of any currency it is written in, nor weighs 10^12 kg; two amounts
+-- of 18 digits would overflow a sum in load, and one bad delivery would stop the build of all.
 CREATE MACRO money(value, column_name := '') AS
     CASE WHEN regexp_full_match(
             value, coalesce(adapted('patterns', column_name), getvariable('money_pattern'))
@@ -64,7 +64,9 @@ CREATE MACRO weight(value, column_name := '') AS
     CASE WHEN regexp_full_match(
             value, coalesce(adapted('patterns', column_name), getvariable('weight_pattern'))
         )
-        THEN TRY_CAST(plain_number(value, column_name) AS DECIMAL(18, 3))
+        THEN TRY_CAST(
+            TRY_CAST(plain_number(value, column_name) AS DECIMAL(15, 3)) AS DECIMAL(18, 3)
+        )
     END;
 
 -- Codes made of digits: separators go, anything else makes them unreadable.

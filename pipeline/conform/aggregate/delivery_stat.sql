@@ -15,6 +15,8 @@ counted AS (
         sum(fob_usd) FILTER (NOT is_accepted) AS quarantined_usd,
         count(*) FILTER (is_accepted AND fob_usd IS NULL) AS accepted_unreadable,
         count(*) FILTER (NOT is_accepted AND fob_usd IS NULL) AS quarantined_unreadable,
+        sum(abs(fob_usd))::DOUBLE AS stated_fob,
+        sum(abs(net_kg))::DOUBLE AS stated_kg,
         bool_and(is_synthetic) AS is_synthetic
     FROM judged
     GROUP BY delivery_no
@@ -34,6 +36,8 @@ SELECT
         AS quarantined_pct,
     NULL::DOUBLE AS other_month_pct,
     NULL::DOUBLE AS own_number_pct,
+    c.stated_fob,
+    c.stated_kg,
     f.* EXCLUDE (delivery_no)
 FROM delivery AS d
 JOIN delivery_frame AS f USING (delivery_no)
