@@ -3,18 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pipeline import bounds, conform, corrections, duck, opening, reading, running, seeds, suites
+from pipeline import bounds, conform, corrections, duck, opening, reading, seeds, suites
 from pipeline.layouts import Layout
 from pipeline.messages import Problem, is_ours
 from pipeline.settings import settings
 from pipeline.store import Landing
 
 SYNTHETIC = "SINTETIS_"
-READERS = 2  # of deliveries, at a time
 TOGETHER = 100  # deliveries read in one transaction; each keeps its file open until then
 OF_ANY = {"records_reconcile"}  # the other delivery rules are shares of a whole export
 
@@ -56,17 +54,13 @@ def judge(
     used = {case.layout.name: case.layout for case in cases}
     for layout in used.values():
         reading.check_layout(con, layout)
-    # With two threads DuckDB gathers what it inserts twice: double the time, measured. So several
-    # deliveries at a time, each by one.
+    # With two threads DuckDB gathers what it inserts twice: double the time, measured.
     con.execute("SET threads = 1")
-    shares = _shares(cases)
-    cursors = [con.cursor() for _ in shares]
-    found = running.in_threads(READERS, _take_all, cursors, shares, [folder] * READERS)
-    firsts = first_rows(con, cases[0].layout.raw_table)
     readable = [
         case
-        for case, taken in sorted(chain(*found), key=lambda one: one[0].number)
-        if _read(con, case, taken, firsts.get(case.number, 0))
+        for some in _together(cases, folder)
+        for case, taken in _take(con, some)
+        if _read(con, case, taken)
     ]
     threads = settings().threads
     con.execute(f"SET threads = {threads}" if threads else "RESET threads")
@@ -77,31 +71,6 @@ def judge(
     conform.settle(con, list(used.values()))
     _judge_deliveries(con, database, readable)
     return {row["delivery_no"]: row for row in duck.rows(con, "FROM delivery_stat")}
-
-
-def _shares(cases: list[Case]) -> list[list[Case]]:
-    """What each reader gets. Unpacked, a delivery may be many times its size, and a workbook takes
-    a process of its own: those come one after the other."""
-    apart: list[Case] = []
-    plain: list[Case] = []
-    for case in cases:
-        is_plain = opening.is_plain(case.payload, case.landing.manifest, case.layout)
-        (plain if is_plain else apart).append(case)
-    return [apart + plain[::READERS], *(plain[n::READERS] for n in range(1, READERS))]
-
-
-def _take_all(
-    con: duck.Connection, cases: list[Case], folder: Path
-) -> list[tuple[Case, reading.Taken]]:
-    """Open deliveries and read them into their raw table; what can't be read is refused."""
-    with con:  # a cursor of their own
-        return [one for some in _together(cases, folder) for one in _take(con, some)]
-
-
-def first_rows(con: duck.Connection, table: str) -> dict[int, int]:
-    """The rowid of each delivery's first record: its rows follow one another, as it has one
-    transaction of those that write at the same time."""
-    return _by_delivery(con, f"SELECT delivery_no, min(rowid) FROM {table} GROUP BY delivery_no")
 
 
 def _together(cases: list[Case], folder: Path) -> Iterator[list[Waiting]]:
@@ -176,11 +145,11 @@ def _refuse(case: Case, error: Exception) -> None:
     case.problems.append(Problem("unreadable", file=file, error=told).as_dict())
 
 
-def _read(con: duck.Connection, case: Case, taken: reading.Taken, first_row: int) -> bool:
+def _read(con: duck.Connection, case: Case, taken: reading.Taken) -> bool:
     """Give what was taken its row of `delivery`; False when it is to be refused."""
     facts = case.landing.manifest
     try:
-        done = reading.read(con, case.number, taken, first_row, facts)
+        done = reading.read(con, case.number, taken, facts)
     except Exception as error:
         _refuse(case, error)
         return False

@@ -15,7 +15,7 @@ from pipeline import headers, records, sheets
 from pipeline.layouts import Layout
 from pipeline.messages import Problem
 from pipeline.settings import settings
-from pipeline.unwrap import is_packed, unwrap
+from pipeline.unwrap import unwrap
 
 WORK_FILES = (".unpacked", ".utf8", ".csv", ".lines", ".readable")
 Facts = dict[str, Any]  # of a manifest: file_name, source; office, month, last_month, landed_at
@@ -34,12 +34,6 @@ class Opened:
     @property
     def records(self) -> int:
         return len(self.found) - 1 + len(self.table.broken)
-
-
-def is_plain(payload: Path, facts: Facts, layout: Layout) -> bool:
-    """Whether a delivery is read where it lies: nothing is unpacked or rewritten."""
-    how = (layout.format, layout.encoding, layout.header_row, layout.header_rows, layout.unpivot)
-    return how == ("csv", "utf-8", 1, 1, None) and not facts["resubmits"] and not is_packed(payload)
 
 
 def opened(payload: Path, facts: Facts, layout: Layout, work: Path) -> Opened:

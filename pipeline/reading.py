@@ -23,10 +23,11 @@ Facts = dict[str, Any]  # of a manifest: file_name; office, month, last_month, l
 
 @dataclass(frozen=True)
 class Taken:
-    """A delivery whose text stands in its raw table; what its header says: conformed column →
-    source column, and the columns that the layout doesn't know."""
+    """A delivery whose text stands in its raw table from row `first_row` on; what its header says:
+    conformed column → source column, and the columns that the layout doesn't know."""
 
     delivery: Opened
+    first_row: int
     source_of: dict[str, str]
     extra: list[str]
 
@@ -78,6 +79,7 @@ def take(con: duck.Connection, number: int, delivery: Opened, work: Path) -> Tak
     if found.is_mixed or not found.is_sound.all():
         path = work.with_suffix(".readable")
         records.write_readable(data, found, layout.delimiter, path)
+    first_row = int(con.execute(f"SELECT count(*) FROM {layout.raw_table}").fetchall()[0][0])
     rows = _read_csv(con, number, path, layout, names, source_of, extra)
     if rows != len(found) - 1:
         broken = int((~found.is_sound).sum())
@@ -87,16 +89,15 @@ def take(con: duck.Connection, number: int, delivery: Opened, work: Path) -> Tak
         con.execute(
             f"INSERT INTO {layout.raw_table} (delivery_no) SELECT {number} FROM range({more})"
         )
-    return Taken(delivery, source_of, extra)
+    return Taken(delivery, first_row, source_of, extra)
 
 
-def read(con: duck.Connection, number: int, taken: Taken, first_row: int, facts: Facts) -> Read:
+def read(con: duck.Connection, number: int, taken: Taken, facts: Facts) -> Read:
     """Note what is odd about a delivery that was taken, and hold it against what it states.
-    `first_row` is the rowid of its first record.
 
     Raises a Problem that refuses the delivery.
     """
-    delivery, extra = taken.delivery, taken.extra
+    delivery, first_row, extra = taken.delivery, taken.first_row, taken.extra
     layout = delivery.layout
     _note_odd(con, number, first_row, delivery, [*layout.constants, *(["extra"] if extra else [])])
     unknown = sorted(set(extra) - set(layout.ignored))

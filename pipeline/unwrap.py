@@ -66,11 +66,6 @@ def _start(path: Path) -> bytes:
         return file.read(4096)
 
 
-def is_packed(path: Path) -> bool:
-    """Whether a file begins like a zip, which a workbook is, or a gzip."""
-    return _start(path).startswith((ZIP, GZIP))
-
-
 def kind(path: Path, file_name: str) -> str:
     """What a file is by its first bytes: xlsx, xls (or locked), zip or text."""
     start = _start(path)

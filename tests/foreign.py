@@ -9,7 +9,7 @@ from typing import Any
 
 import xlsxwriter
 
-from pipeline import conform, duck, judging, opening, reading
+from pipeline import conform, duck, opening, reading
 from pipeline.layouts import Layout
 
 FACTS = {
@@ -50,8 +50,7 @@ class Reader:
         work, told = self.folder / f"{self.number}", {**FACTS, **facts}
         self.opened = opening.opened(file, told, how, work)
         taken = reading.take(self.con, self.number, self.opened, work)
-        first_row = judging.first_rows(self.con, how.raw_table).get(self.number, 0)
-        self.done = reading.read(self.con, self.number, taken, first_row, told)
+        self.done = reading.read(self.con, self.number, taken, told)
         names = ", ".join(f"r.{name}" for name in how.names.values())
         rows = self.con.execute(
             f"SELECT coalesce(o.line, r.rowid - ? + 2), o.record, {names} "

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import conform, duck, judging, opening, reading, records
+from pipeline import conform, duck, opening, reading, records
 from pipeline.layouts import Layout
 from pipeline.messages import Problem
 
@@ -44,8 +44,7 @@ class Reader:
         work = self.folder / str(self.number)
         delivery = opening.opened(file, facts, layout, work)
         taken = reading.take(self.con, self.number, delivery, work)
-        first_row = judging.first_rows(self.con, layout.raw_table).get(self.number, 0)
-        done = reading.read(self.con, self.number, taken, first_row, facts)
+        done = reading.read(self.con, self.number, taken, facts)
         self.warnings = done.warnings
         rows = self.con.execute(
             "SELECT coalesce(o.line, r.rowid - ? + 2), o.record, application_number, ska_number, "

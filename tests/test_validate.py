@@ -602,24 +602,6 @@ def test_rules_sha_knows_what_decides(
     assert verdicts.rules_sha("eska_v2") == sha, "looked up in load: nothing to validate again"
 
 
-def test_records_keep_their_lines_when_several_deliveries_are_read_at_a_time(
-    data_root: Path,
-) -> None:
-    """Each has its bad record on another line; two are packed, so they go apart."""
-    landings = []
-    for number in range(1, 13):
-        rows = filler(60)
-        rows[number * 4] |= {"fob_barang": "x"}
-        content: str | bytes = text(rows)
-        if number % 6 == 0:
-            content = gzip.compress(text(rows).encode(), mtime=0)
-        name = f"SINTETIS_{number}.csv{'.gz' if number % 6 == 0 else ''}"
-        landings.append(land(content, file_name=name))
-    for number, verdict in enumerate(validate.validate(landings), 1):
-        assert [row["line"] for row in rows_of(verdict, "quarantine")] == [number * 4 + 2]
-        assert len(rows_of(verdict, "accepted")) == 59
-
-
 def test_what_had_to_be_unpacked_lies_on_disk_one_at_a_time(
     data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
