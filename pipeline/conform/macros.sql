@@ -71,8 +71,9 @@ CREATE MACRO weight(value, column_name := '') AS
 
 -- Codes made of digits: separators go, anything else makes them unreadable.
 CREATE MACRO digits(value) AS
-    CASE WHEN regexp_full_match(value, '[0-9 ./-]*[0-9][0-9 ./-]*')
-        THEN regexp_replace(value, '[ ./-]', '', 'g') END;
+    CASE WHEN regexp_full_match(value, '[0-9]+') THEN value -- nearly all, at half the cost
+        WHEN regexp_full_match(value, '[0-9 ./-]*[0-9][0-9 ./-]*')
+            THEN regexp_replace(value, '[ ./-]', '', 'g') END;
 
 -- The first of a month: "2013-01", "Januari 2013", "January 2013"; where the year stands apart, the
 -- month may be its name or number alone.
