@@ -261,8 +261,9 @@ class _Increment:
             con.execute("USE memory")
         else:
             con.execute("CREATE OR REPLACE TABLE touched.summed AS FROM touched.certificate")
-            source, more = "memory", touched.FLAGGED
-            if "core.certificate_flag" in model.inputs and _touch(con, more, "touched.summed"):
+            source = "memory"
+            has_flags = "core.certificate_flag" in model.inputs
+            if has_flags and _touch(con, touched.FLAGGED, "touched.summed"):
                 source = "whole"  # an old certificate is an outlier now, or none any more
             for one in model.inputs:
                 self._shown(one)

@@ -14,7 +14,8 @@ from pipeline.store import Landing
 
 SYNTHETIC = "SINTETIS_"
 TOGETHER = 100  # deliveries read in one transaction; each keeps its file open until then
-OF_ANY = {"records_reconcile"}  # the other delivery rules are shares of a whole export
+# The other delivery rules are shares of a whole export.
+OF_ANY = {"records_reconcile", "total_fob_plausible", "total_weight_plausible"}
 
 
 @dataclass

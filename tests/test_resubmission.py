@@ -191,8 +191,20 @@ def test_the_shares_of_an_export_say_nothing_of_a_resubmission(data_root: Path) 
     assert refused["verdict"] == "refused"
     assert (taken["verdict"], taken["quarantined_records"]) == ("accepted", 25)
     assert {one["rule_name"] for one in taken["checks"] if one["suite"] == "delivery"} == {
-        "records_reconcile"
+        *("records_reconcile", "total_fob_plausible", "total_weight_plausible")
     }
+
+
+def test_amounts_that_overflow_refuse_a_resubmission_too(data_root: Path) -> None:
+    """What is no share of a whole export; accepted, what its lines state would be NULL."""
+    rows: list[Any] = [{"fob_barang": "999.999.999.999,99"}] * 10_001
+    whole = [["" if v is None else v for v in row] for row in table(*rows)]
+    quoted = "".join(",".join(f'"{v}"' for v in row) + "\n" for row in whole)
+    resubmits = {"delivery_id": "eska/BGR_2022-10/x", "lines": [2]}
+    (verdict,) = validate.validate([land(quoted, resubmits=resubmits, mode="delta")])
+    (problem,) = verdict["problems"]
+    assert verdict["verdict"] == "refused"
+    assert "total_fob_plausible" in problem["en"]
 
 
 def test_corrections_of_a_slice_do_not_touch_a_resubmission(

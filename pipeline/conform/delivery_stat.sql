@@ -18,7 +18,7 @@ counted AS (
         sum(line_fob) FILTER (NOT is_accepted AND currency_code = 'USD') AS quarantined_usd,
         count(*) FILTER (is_accepted AND line_fob IS NULL) AS accepted_unreadable,
         count(*) FILTER (NOT is_accepted AND line_fob IS NULL) AS quarantined_unreadable,
-        sum(abs(line_fob))::DOUBLE AS line_fob,
+        sum(abs(line_fob))::DOUBLE AS lines_fob,
         greatest(sum(abs(net_kg)), sum(abs(gross_kg)))::DOUBLE AS stated_kg,
         count(*) FILTER (issued_on IS NOT NULL) AS dated,
         count(*) FILTER (NOT issued_on BETWEEN month AND last_day(month)) AS dated_elsewhere,
@@ -51,7 +51,7 @@ SELECT
     CASE WHEN d.records >= 20 THEN 100.0 * c.quarantined_records / d.records END::DOUBLE
         AS quarantined_pct,
     (100.0 * c.dated_elsewhere / nullif(c.dated, 0))::DOUBLE AS other_month_pct,
-    greatest(c.line_fob, n.header_fob) AS stated_fob,
+    greatest(c.lines_fob, n.header_fob) AS stated_fob,
     c.stated_kg,
     CASE WHEN d.office_code IS NOT NULL
         THEN 100.0 * n.own_numbers / nullif(n.numbers, 0) END::DOUBLE AS own_number_pct,
