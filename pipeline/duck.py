@@ -51,6 +51,13 @@ def connect(path: Path | str | None = None, *, read_only: bool = False) -> Conne
     return connection
 
 
+def make(path: Path, storage_version: str) -> None:
+    """Make an empty DuckDB file of a storage version; `connect` would take the oldest there is."""
+    with duckdb.connect() as con:
+        options = f"(STORAGE_VERSION {literal(storage_version)})"
+        con.execute(f"ATTACH {literal(str(path))} AS made {options}")
+
+
 def _spill(path: Path | str | None) -> Path:
     """A folder of this database's own in this process: DuckDB gives its files the same names in
     each, and two that spill into one folder read each other's pages."""

@@ -296,6 +296,8 @@ def _build(
         if before:
             core = increment.load_on(before, database, judged, first_months, limits)
         increments = before.facts["increments"] + 1 if before and core is not None else 0
+        if core is None:
+            duck.make(database, builds.STORAGE_VERSION)
         with duck.connect(database) as con:
             if core is None:
                 core = []

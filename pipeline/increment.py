@@ -152,8 +152,8 @@ class _Increment:
             "CREATE TABLE touched.certificate AS "
             "SELECT certificate_key FROM before.core.certificate_version "
             "SEMI JOIN touched.delivery USING (delivery_id) "
-            f"UNION SELECT {touched.KEY} FROM stage.accepted_certificate "
-            f"UNION SELECT {touched.KEY} FROM stage.quarantine_row"
+            "UNION SELECT certificate_key FROM stage.accepted_certificate "
+            "UNION SELECT certificate_key FROM stage.quarantine_row"
         )
         self._staged(
             "FROM touched.delivery UNION "
@@ -186,8 +186,7 @@ class _Increment:
             name for (name,) in con.execute(f"SELECT DISTINCT * FROM ({deliveries})").fetchall()
         }
         some = [verdict for verdict in self.current if verdict["delivery_id"] in wanted]
-        of_touched = f"WHERE {touched.KEY} IN (FROM memory.touched.certificate)"
-        staging.certificates(con, some, of_touched if only else "")
+        staging.certificates(con, some, touched.ONLY if only else "")
 
     def _part(self, model: Model) -> None:
         """The rows of touched certificates, from tables that hold no others."""

@@ -252,7 +252,7 @@ def left(before: builds.Build, after: builds.Build) -> list[Row]:
                     WHEN r.line IS NOT NULL THEN 'resubmitted'
                     WHEN EXISTS (
                         FROM new.core.certificate_version AS v
-                        WHERE v.delivery_id = q.delivery_id AND v.source_key = q.record_key
+                        WHERE v.delivery_id = q.delivery_id AND v.certificate_key = q.record_key
                             AND v.state = 'superseded'
                     ) OR EXISTS (
                         FROM new.core.aggregate_cell AS a

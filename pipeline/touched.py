@@ -3,11 +3,6 @@
 The SQL of increment.py, which says what the databases are.
 """
 
-# 'line:7' names a record of one file only.
-KEY = (
-    "CASE WHEN certificate_key LIKE 'line:%' THEN delivery_id || ' ' || certificate_key "
-    "ELSE certificate_key END"
-)
 ONLY = "SEMI JOIN memory.touched.certificate USING (certificate_key)"
 # Deliveries of certificates that are current and weren't, or were and aren't, or are others now.
 DELIVERIES = """

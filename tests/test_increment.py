@@ -90,8 +90,9 @@ class History:
             if self.dice.random() < 0.15:
                 found = [{"rule_name": "fob_readable", "column_name": "fob", "value": "x"}]
                 if self.dice.random() < 0.3:
-                    rows = [{**row, "certificate_key": f"line:{row['line']}", "ska_number": None}
-                            for row in rows]  # fmt: skip
+                    own = f"{office}_{month}/{self.hour}"
+                    rows = [{**row, "certificate_key": f"{own} line:{row['line']}",
+                             "ska_number": None} for row in rows]  # fmt: skip
                 aside += [{**row, "findings": found, "raw": "{}"} for row in rows]
             else:
                 accepted += rows

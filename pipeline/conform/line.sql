@@ -68,8 +68,10 @@ typed AS (
         i.is_split,
         i.delivery_id,
         i.line,
-        coalesce(i.ska_number, 'aju:' || i.application_number, 'line:' || i.line)
-            AS certificate_key,
+        -- A number means the same certificate in every delivery, 'line:7' a record of this one.
+        coalesce(
+            i.ska_number, 'aju:' || i.application_number, i.delivery_id || ' line:' || i.line
+        ) AS certificate_key,
         i.application_number,
         i.ska_number,
         coalesce(meaning('status', i.status), i.status) AS status,

@@ -10,7 +10,7 @@ WITH same AS (
     GROUP BY certificate_key
 )
 SELECT
-    c.* EXCLUDE (source_key, all_line_fob, all_net_kg, main_line),
+    c.* EXCLUDE (all_line_fob, all_net_kg, main_line),
     CASE WHEN c.reason IS NULL THEN c.fob_usd - coalesce(s.fob_usd, 0) ELSE 0 END::DECIMAL(18, 2)
         AS counted_usd,
     c.reason IS NULL AS is_counted

@@ -6,14 +6,11 @@
 -- delivered again never brings an old status back. Most certificates stand in one delivery: sorting
 -- the few others only took a tenth of the time.
 WITH version AS (
-    -- 'line:7' names a record of one file only.
     SELECT delivery_id, certificate_key, status_at
     FROM stage.accepted_certificate
-    WHERE certificate_key NOT LIKE 'line:%'
     UNION ALL
     SELECT delivery_id, certificate_key, max(status_at)
     FROM stage.quarantine_row
-    WHERE certificate_key NOT LIKE 'line:%'
     GROUP BY delivery_id, certificate_key
 ),
 contested AS (

@@ -16,8 +16,7 @@ WITH certificate AS (
             OR coalesce(c.all_line_fob > 0 AND c.fob_usd = c.all_line_fob, false)
         ) AND c.main_line IS NOT NULL AS is_plain
     FROM (
-        SELECT certificate_key, delivery_id, source_key, currency_code, reason, fob_usd,
-            all_line_fob, all_net_kg, main_line, records
+        SELECT certificate_key, delivery_id, currency_code, reason, fob_usd, all_line_fob, all_net_kg, main_line, records
         FROM core.certificate_value
     ) AS c
     LEFT JOIN (SELECT DISTINCT certificate_key FROM core.same_goods) AS g USING (certificate_key)
@@ -44,8 +43,7 @@ line AS (
             ELSE c.records
         END AS all_weight
     FROM stage.accepted_line AS l
-    JOIN certificate AS c
-        ON c.delivery_id = l.delivery_id AND c.source_key = l.certificate_key
+    JOIN certificate AS c USING (certificate_key, delivery_id)
     WHERE NOT c.is_plain
 ),
 part AS (
@@ -96,8 +94,7 @@ valued AS (
         c.reason,
         c.reason IS NULL AND l.line = c.main_line
     FROM stage.accepted_line AS l
-    JOIN certificate AS c
-        ON c.delivery_id = l.delivery_id AND c.source_key = l.certificate_key
+    JOIN certificate AS c USING (certificate_key, delivery_id)
     WHERE c.is_plain
 )
 SELECT
@@ -107,6 +104,8 @@ SELECT
     hs_code,
     CASE WHEN length(hs_code) BETWEEN 6 AND 10 AND hs_code[1:2] BETWEEN '01' AND '97'
         AND hs_code[1:2] <> '77' THEN hs_code[1:2] ELSE 'unknown' END AS hs_chapter,
+    -- A number: what a night compares all lines by.
+    CASE WHEN hs_chapter <> 'unknown' THEN hs_code[1:6]::INTEGER END AS hs6,
     net_kg,
     CASE currency_code WHEN 'USD' THEN line_fob END AS stated_usd,
     line_fob IS NULL AS is_unreadable,

@@ -126,10 +126,8 @@ amount AS (
 SELECT
     certificate_key,
     delivery_id,
-    source_key,
     feed,
     office_code,
-    ska_number,
     replaces_ska_number,
     issuer_code,
     issuer_name,

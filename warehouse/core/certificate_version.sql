@@ -70,7 +70,7 @@ WITH header AS (
 ),
 judged AS (
     SELECT
-        h.* EXCLUDE (certificate_key)
+        h.* EXCLUDE (ska_number)
             REPLACE (
                 coalesce(h.kind, 'new') AS kind,
                 coalesce(h.exporter_place, '') AS exporter_place,
@@ -83,10 +83,7 @@ judged AS (
                 coalesce(h.is_retroactive, false) AS is_retroactive,
                 coalesce(h.is_synthetic, false) AS is_synthetic
             ),
-        h.certificate_key AS source_key,
-        -- 'line:7' names a record of one file only; numbers mean the same certificate everywhere.
-        CASE WHEN h.certificate_key LIKE 'line:%' THEN h.delivery_id || ' ' || h.certificate_key
-            ELSE h.certificate_key END AS certificate_key,
+        h.ska_number IS NOT NULL AS is_numbered,
         d.feed,
         d.office_code,
         d.month AS slice_month,

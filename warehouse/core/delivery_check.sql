@@ -35,7 +35,7 @@ value AS (
     GROUP BY c.delivery_id
 ),
 held AS (
-    SELECT delivery_id, count(ska_number) AS certificates
+    SELECT delivery_id, count(*) FILTER (is_numbered) AS certificates
     FROM core.certificate_version
     GROUP BY delivery_id
 ),
@@ -45,7 +45,7 @@ numbered AS (
     FROM core.certificate_contest AS c
     JOIN core.certificate_version AS v USING (certificate_key, delivery_id)
     JOIN delivery AS d USING (delivery_id)
-    WHERE v.ska_number IS NOT NULL AND d.is_snapshot
+    WHERE v.is_numbered AND d.is_snapshot
 ),
 shared AS (
     SELECT certificate_key

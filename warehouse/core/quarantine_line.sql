@@ -9,7 +9,7 @@ SELECT
     period,
     delivery_id,
     line,
-    source_key AS record_key,
+    record_key,
     application_number,
     stated_usd,
     findings,

@@ -21,8 +21,7 @@ WITH goods AS (
     FROM core.shared_peb AS p
     JOIN core.certificate_version AS v USING (certificate_key)
     LEFT JOIN core.certificate_reason AS r USING (certificate_key)
-    JOIN stage.accepted_line AS l
-        ON l.delivery_id = v.delivery_id AND l.certificate_key = v.source_key
+    JOIN stage.accepted_line AS l USING (certificate_key, delivery_id)
     WHERE v.state = 'current' AND r.reason IS NULL
         AND l.hs_code IS NOT NULL AND l.net_kg IS NOT NULL AND l.line_fob IS NOT NULL
 )

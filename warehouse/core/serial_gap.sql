@@ -10,15 +10,15 @@
 -- misspelt, and no sign that millions are missing.
 WITH number AS (
     SELECT
-        split_part(v.ska_number, '/', 2) AS issuer_code,
-        split_part(v.ska_number, '/', 3)::INTEGER AS year,
-        split_part(v.ska_number, '/', 1)::INTEGER AS serial,
+        split_part(v.certificate_key, '/', 2) AS issuer_code,
+        split_part(v.certificate_key, '/', 3)::INTEGER AS year,
+        split_part(v.certificate_key, '/', 1)::INTEGER AS serial,
         max(v.issued_on) AS issued_on,
         min(d.first_month) AS first_month,
         max(d.last_month) AS last_month
     FROM core.certificate_version AS v
     JOIN core.delivery AS d USING (delivery_id)
-    WHERE regexp_full_match(v.ska_number, '[0-9]{1,7}/[A-Z0-9]{2,5}/[0-9]{4}')
+    WHERE regexp_full_match(v.certificate_key, '[0-9]{1,7}/[A-Z0-9]{2,5}/[0-9]{4}')
     GROUP BY ALL
 ),
 issuer AS (

@@ -6,11 +6,11 @@
 -- nothing depends on the order of rows, and the logarithm is taken of the quartiles alone.
 WITH quartile AS (
     SELECT
-        hs_code[1:6] AS hs6,
+        hs6,
         count(*) AS lines,
         quantile_disc((fob_usd / net_kg)::FLOAT, [0.25, 0.75]) AS usd_per_kg
     FROM core.certificate_line
-    WHERE is_counted AND fob_usd > 0 AND net_kg > 0 AND hs_chapter <> 'unknown'
+    WHERE is_counted AND fob_usd > 0 AND net_kg > 0 AND hs6 IS NOT NULL
     GROUP BY hs6
     HAVING count(*) >= 30
 ),

@@ -11,6 +11,6 @@ SELECT
     b.low_usd_per_kg,
     b.high_usd_per_kg
 FROM core.certificate_line AS l
-JOIN core.unit_value_band AS b ON b.hs6 = l.hs_code[1:6]
+JOIN core.unit_value_band AS b USING (hs6)
 WHERE l.is_counted AND l.fob_usd > 0 AND l.net_kg > 0
     AND NOT l.fob_usd / l.net_kg BETWEEN b.low_usd_per_kg AND b.high_usd_per_kg
