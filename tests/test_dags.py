@@ -194,7 +194,7 @@ def test_parsing_loads_nothing_heavy(results: Facts) -> None:
         "pipeline",
         "pipeline.messages",
     ]
-    heavy = {"duckdb", "pandas", "numpy", "great_expectations", "sqlglot", "babel", "aiohttp"}
+    heavy = {"duckdb", "pandas", "numpy", "great_expectations", "babel", "aiohttp"}
     assert not heavy & {name.split(".")[0] for name in loaded}
 
 

@@ -98,6 +98,6 @@ def test_a_run_without_news_brings_in_nothing_that_it_has_no_use_for(root: Path)
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
-    heavy = {"aiohttp", "great_expectations", "jinja2", "numpy", "pandas", "scipy", "sqlglot"}
+    heavy = {"aiohttp", "great_expectations", "jinja2", "numpy", "pandas", "scipy"}
     assert {"pipeline.flow", "duckdb"} <= {*run.stdout.split()}
     assert not (heavy | {"xlsxwriter"}) & {*run.stdout.split()}

@@ -55,6 +55,8 @@ def test_inputs_come_before_what_reads_them(write: Write) -> None:
         ("-- en: T\n-- grain: a\nSELECT 1 AS a", "-- id"),
         ("SELECT 1 AS a", "-- en"),
         (HEADER + "SELECT FROM WHERE (", "core/bad.sql"),
+        (HEADER + "DELETE FROM core.bad", "core/bad.sql"),
+        (HEADER + "SELECT 1 AS a; SELECT 2 AS a", "more than one"),
         (HEADER + "SELECT * FROM core.nowhere", "no model core.nowhere"),
         (HEADER + "SELECT * FROM core.bad", "circle"),
     ],
