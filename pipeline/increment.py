@@ -171,11 +171,14 @@ class _Increment:
         con.execute("USE memory")
         con.execute(touched.TIES)
         _touch(con, touched.MOVED)
+        _touch(con, touched.DRAWING)
         while _touch(con, touched.TIED):
             pass
-        for model in self.core:
-            if model.part == "version":
-                name = model.full_name
+        versions = {model.full_name: model for model in self.core if model.part == "version"}
+        for name, model in versions.items():
+            if model.inputs <= versions.keys():
+                models.make(con, model)
+            else:
                 con.execute(f"CREATE OR REPLACE TABLE {name} AS FROM whole.{name} {touched.ONLY}")
         self._staged("SELECT delivery_id FROM core.certificate_version", only=True)
 

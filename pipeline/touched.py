@@ -67,19 +67,23 @@ TIES = f"""
     FROM link UNION SELECT other, certificate_key FROM link;
     CREATE TABLE touched.peb AS FROM before.core.certificate_peb {ONLY}
 """
-TIED = f"""
+# Who draws on a declaration that one with a new version draws on, or did.
+DRAWING = """
     WITH peb AS (
-        SELECT peb_key FROM whole.core.certificate_peb {ONLY}
-        UNION
-        SELECT peb_key FROM touched.peb
+        SELECT peb_key FROM memory.core.certificate_peb UNION SELECT peb_key FROM touched.peb
     )
     SELECT certificate_key FROM whole.core.certificate_peb SEMI JOIN peb USING (peb_key)
+"""
+# What others share they shared before.
+TIED = f"""
+    WITH peb AS (SELECT peb_key FROM before.core.shared_peb {ONLY})
+    SELECT certificate_key FROM before.core.shared_peb SEMI JOIN peb USING (peb_key)
     UNION
     SELECT other FROM touched.link {ONLY}
 """
 ISSUERS = f"""
     CREATE TABLE touched.issuer AS
-    SELECT issuer_code FROM whole.core.certificate_version {ONLY}
+    SELECT issuer_code FROM memory.core.certificate_version
     UNION
     SELECT issuer_code FROM before.core.certificate_version {ONLY}
 """
