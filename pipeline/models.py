@@ -104,12 +104,16 @@ def _read(con: duck.Connection, path: Path) -> Model:
 def _tables(node: Any) -> Iterator[str]:
     """The tables that are named with their schema in a statement as DuckDB parses it. `recurring.x`
     is how it writes a recursive CTE's own earlier rows."""
-    for one in node.values() if isinstance(node, dict) else node:
-        if isinstance(one, dict | list):
-            yield from _tables(one)
-    if isinstance(node, dict) and node.get("type") == "BASE_TABLE":
-        if node["schema_name"] not in ("", "recurring"):
-            yield f"{node['schema_name']}.{node['table_name']}"
+    match node:
+        case {"type": "BASE_TABLE", "schema_name": schema, "table_name": name}:
+            if schema not in ("", "recurring"):
+                yield f"{schema}.{name}"
+        case dict():
+            for one in node.values():
+                yield from _tables(one)
+        case list():
+            for one in node:
+                yield from _tables(one)
 
 
 def materialise(con: duck.Connection, *schemas: str, only: tuple[str, ...] = ()) -> None:
