@@ -54,8 +54,8 @@ def connect(path: Path | str | None = None, *, read_only: bool = False) -> Conne
 def make(path: Path, storage_version: str) -> None:
     """Make an empty DuckDB file of a storage version; `connect` would take the oldest there is."""
     with duckdb.connect() as con:
-        options = f"(STORAGE_VERSION {literal(storage_version)})"
-        con.execute(f"ATTACH {literal(str(path))} AS made {options}")
+        version = literal(storage_version)
+        con.execute(f"ATTACH {literal(str(path))} AS made (STORAGE_VERSION {version})")
 
 
 def _spill(path: Path | str | None) -> Path:

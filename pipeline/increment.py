@@ -14,7 +14,7 @@ no second wording of a rule. tests/test_increment.py holds the result against a 
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import permutations
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ class _Increment:
     def _make(self, model: Model) -> None:
         if model.part == "sum":
             self._sum(model)
-        elif model.part in ("span", "pair") and self._has_same_periods():
+        elif model.part in ("span", "pair") and self._has_same_periods:
             self._periods(model)
         elif model.part == "issuer_code":
             only = "WHERE issuer_code IN (FROM memory.touched.issuer)"
@@ -168,8 +168,7 @@ class _Increment:
     def _knots(self) -> None:
         """Whatever is tied to a touched certificate is touched, and so on; their versions."""
         con = self.con
-        con.execute("USE memory")
-        con.execute(touched.TIES)
+        con.execute(f"USE memory; {touched.TIES}")
         _touch(con, touched.MOVED)
         _touch(con, touched.DRAWING)
         while _touch(con, touched.TIED):
@@ -213,15 +212,13 @@ class _Increment:
         self.con.execute(f"DELETE FROM {name} WHERE {key} IN (FROM {keys})")
         self.con.execute(f"INSERT INTO {name} BY NAME FROM {rows}")
 
+    @cached_property
     def _has_same_periods(self) -> bool:
-        if "span" not in _tables(self.con, "memory", "touched"):
-            self.con.execute("USE memory")
-            self.con.execute(touched.PERIODS)
-        pairs = [(f"before.core.{name}", f"whole.core.{name}") for name in touched.CALENDAR]
+        self.con.execute(f"USE memory; {touched.PERIODS}")
         return not any(
-            self.con.execute(f"FROM {one} EXCEPT FROM {other} LIMIT 1").fetchall()
-            for pair in pairs
-            for one, other in permutations(pair)
+            self.con.execute(f"FROM {a}.core.{name} EXCEPT FROM {b}.core.{name} LIMIT 1").fetchall()
+            for name in touched.CALENDAR
+            for a, b in (("before", "whole"), ("whole", "before"))
         )
 
     def _periods(self, model: Model) -> None:
@@ -275,7 +272,8 @@ class _Increment:
             self._made_in("now", source, model, only)
             self._made_in("past", "before", model, only)
         made = f"sums.{name}" if of_sums else f"now.{name}"
-        sums = [column for column in _columns(con, made) if column not in model.grain]
+        columns = [name for name, *_ in con.execute(f"DESCRIBE {made}").fetchall()]
+        sums = [column for column in columns if column not in model.grain]
         added = ", ".join(f"sum({column}) AS {column}" for column in sums)
         taken = ", ".join(f"-{column} AS {column}" for column in sums)
         stays = " OR ".join(f"sum({column}) <> 0" for column in sums)
@@ -317,10 +315,6 @@ def _tables(con: duck.Connection, database: str, schema: str) -> list[str]:
         [database, schema],
     ).fetchall()
     return [name for (name,) in found]
-
-
-def _columns(con: duck.Connection, table: str) -> list[str]:
-    return [name for name, *_ in con.execute(f"DESCRIBE {table}").fetchall()]
 
 
 def _count(con: duck.Connection, table: str) -> int:

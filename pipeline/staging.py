@@ -211,10 +211,7 @@ def _deliveries(
 def _resubmitted(con: duck.Connection, verdicts: list[Verdict]) -> None:
     """stage.resubmitted: the records of current deliveries that resubmissions name, and what they
     state. Everything after reads a delivery without them."""
-    columns = (
-        "delivery_id VARCHAR, line INTEGER, resubmission_id VARCHAR, stated_usd DECIMAL(18, 2)"
-    )
-    con.execute(f"CREATE TABLE stage.resubmitted ({columns}, is_unreadable BOOLEAN)")
+    con.execute(f"CREATE TABLE stage.resubmitted ({RESUBMITTED})")
     found = {verdict["delivery_id"]: verdict for verdict in verdicts}
     for verdict in verdicts:
         if not (named := verdict["resubmits"]):
