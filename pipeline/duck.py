@@ -51,11 +51,10 @@ def connect(path: Path | str | None = None, *, read_only: bool = False) -> Conne
     return connection
 
 
-def make(path: Path, storage_version: str) -> None:
+def make(path: Path, storage: str) -> None:
     """Make an empty DuckDB file of a storage version; `connect` would take the oldest there is."""
     with duckdb.connect() as con:
-        version = literal(storage_version)
-        con.execute(f"ATTACH {literal(str(path))} AS made (STORAGE_VERSION {version})")
+        con.execute(f"ATTACH {literal(str(path))} AS made (STORAGE_VERSION {literal(storage)})")
 
 
 def _spill(path: Path | str | None) -> Path:

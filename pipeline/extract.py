@@ -51,8 +51,7 @@ def fetch(
     `not_https`, `bad_source`, `no_deliveries`, `source_outside`, `source_unfit`, `source_denied`,
     `source_failed`, `no_connection`, `bad_connection`, `unknown_host_key`, `extra_missing`.
     """
-    files: list[SourceFile] = []
-    present = 0
+    files, present = list[SourceFile](), 0
     place = _place(feed, part, secret, listed)
     for name in _names(place, feed):
         try:

@@ -65,6 +65,8 @@ class _Block:
 
     def outside(self, positions: Numbers) -> Numbers:
         """Those of the positions that don't lie inside quotes."""
+        if not len(self.switches):
+            return positions[:0] if self.is_open else positions
         inside = (np.searchsorted(self.switches, positions) + self.is_open) % 2
         kept: Numbers = positions[inside == 0]
         return kept
@@ -234,7 +236,7 @@ def _check_returns(block: _Block, newlines: Numbers, line: int) -> None:
     if b"\r" not in block.text:
         return
     returns = block.outside(block.positions(CR))
-    lone = returns[~np.isin(returns + 1, newlines)]
+    lone = returns[block.codes.take(returns + 1, mode="clip") != LF]
     if len(lone):
         raise Problem("lone_return", line=line + int(np.searchsorted(newlines, lone[0])))
 
