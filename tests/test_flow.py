@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from nights import query, truth_of
-from pipeline import duck, releases, store, verify
+from pipeline import builds, duck, releases, store, verify
 
 
 def test_the_first_night_publishes_and_says_what_was_set_aside(night: Path) -> None:
@@ -87,6 +87,19 @@ def test_the_books_close(root: Path) -> None:
     assert states["superseded"] >= truth["superseded_records"] > 0
     assert states["quarantined"] > 0
     assert verify.verify() == []
+
+
+def test_a_build_has_duckdbs_newest_format_and_a_release_the_oldest(root: Path) -> None:
+    """Text takes twice as long to write in the oldest; drivers that refuse a newer one never see a
+    build."""
+    build = builds.find(releases.current("internal")["build_id"])  # type: ignore[index]
+    duck.make(newest := root / "newest.duckdb", "latest")
+    with duck.connect() as con:
+        for file in (newest, build.database, releases.database("internal")):
+            con.execute(f"ATTACH {duck.literal(str(file))} (READ_ONLY)")
+        versions = "SELECT database_name, tags['storage_version'] FROM duckdb_databases()"
+        found = dict(con.execute(versions).fetchall())
+    assert found["warehouse"] == found["newest"] != found["ekspor"] == "v1.0.0+"
 
 
 def test_a_run_without_news_brings_in_nothing_that_it_has_no_use_for(root: Path) -> None:
