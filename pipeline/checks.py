@@ -20,7 +20,7 @@ EARLIER, EXAMPLES, REFUSED, PROBLEMS = 8, 3, 10, 2  # with 200 rules a page stay
 SUITES = {"certificate_line": ("row", "certificate_key"), "aggregate": ("aggregate", "cell_key")}
 SET_ASIDE = """
     WITH finding AS (
-        SELECT delivery_id, line, {key} AS key, unnest(findings) AS found FROM read_parquet(?)
+        SELECT delivery_id, line, {key}, unnest(findings) AS found FROM read_parquet(?)
     )
     SELECT found.rule_name, min(
         delivery_id || ' line ' || line || coalesce(' ' || found.column_name, '')
@@ -31,7 +31,7 @@ SET_ASIDE = """
 """
 FLAGGED = """
     WITH flag AS (
-        SELECT delivery_id, line, {key} AS key, unnest(flags) AS rule_name
+        SELECT delivery_id, line, {key}, unnest(flags) AS rule_name
         FROM read_parquet(?) WHERE len(flags) > 0
     )
     SELECT rule_name, min(
@@ -93,7 +93,8 @@ def _of_rows(con: duck.Connection, verdicts: list[Row]) -> Examples:
         ):
             if not (files := _files(of_grain, folder, name)):
                 continue
-            asked = query.format(key=key, examples=EXAMPLES)
+            own = f"replace({key}, delivery_id || ' ', '') AS key"  # 'line:7' of this delivery
+            asked = query.format(key=own, examples=EXAMPLES)
             for rule, texts in con.execute(asked, [files]).fetchall():
                 found[suite, rule] += texts
     return found

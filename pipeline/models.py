@@ -85,9 +85,8 @@ def _read(con: duck.Connection, path: Path) -> Model:
             raise Problem("bad_model", file=path, error=f"no line `-- {key}: …`")
     (parsed,) = con.execute(f"SELECT json_serialize_sql({duck.literal(sql)})").fetchall()[0]
     tree = json.loads(parsed)
-    if tree["error"] or len(tree["statements"]) > 1:
-        error = tree.get("error_message", "more than one statement")
-        raise Problem("bad_model", file=path, error=error)
+    if tree["error"] or len(tree["statements"]) != 1:
+        raise Problem("bad_model", file=path, error=tree.get("error_message", "not one statement"))
     return Model(
         schema=path.parent.name,
         name=path.stem,

@@ -41,11 +41,13 @@ def refused(_: Any = None) -> None:
 
 @pytest.fixture
 def page(data_root: Path) -> Page:
-    """The page of a build of two deliveries: one with hostile cells, one refused."""
+    """The page of a build of two deliveries: one with hostile cells and a record without any
+    number, one refused."""
     hostile = HOSTILE.translate({ord(c): None for c in '";'})  # they would break the record
     rows = [
         {"status_pengajuan": hostile},
         {"no_ska": "0000039/BGR/2022", "no_aju": "II202210110002", "nib": hostile},
+        {"no_ska": "", "no_aju": ""},
     ]
     landed = land(text([*rows, *filler(40)]))
     refused()
@@ -71,6 +73,7 @@ def test_a_page_holds_every_rule_with_examples_and_only_text(page: Page) -> None
     assert f"{landed} line 2 status_pengajuan = <script>alert(1)</script>" in page.text
     assert r"\u202e" in page.text and r"\x1b[31m{{ 7*7 }}" in page.text
     assert f"{landed} line 3 (0000039/BGR/2022)" in page.text  # a warning: counted, flagged
+    assert f"{landed} line 4 no_ska" in page.text and " (line:4)" in page.text
     assert "Kiriman yang ditolak" in page.text and "eska/BGR_2022-11/" in page.text
     for name in ("row", "delivery", "core", "mart"):
         for rule in re.findall(r'"rule": "(\w+)"', suites.suite_file(name).read_text("utf-8")):

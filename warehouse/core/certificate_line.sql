@@ -104,7 +104,7 @@ SELECT
     hs_code,
     CASE WHEN length(hs_code) BETWEEN 6 AND 10 AND hs_code[1:2] BETWEEN '01' AND '97'
         AND hs_code[1:2] <> '77' THEN hs_code[1:2] ELSE 'unknown' END AS hs_chapter,
-    -- A number: what a night compares all lines by.
+    -- A number (10121 is 010121): what a night compares all lines by.
     CASE WHEN hs_chapter <> 'unknown' THEN hs_code[1:6]::INTEGER END AS hs6,
     net_kg,
     CASE currency_code WHEN 'USD' THEN line_fob END AS stated_usd,

@@ -6,7 +6,7 @@ SELECT
     l.delivery_id,
     l.line,
     l.certificate_key,
-    b.hs6,
+    lpad(b.hs6::VARCHAR, 6, '0') AS hs6,
     (l.fob_usd / l.net_kg)::DOUBLE AS usd_per_kg,
     b.low_usd_per_kg,
     b.high_usd_per_kg
