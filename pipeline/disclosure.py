@@ -160,7 +160,7 @@ class Attack:
         return np.array([*rows[np.abs(multipliers) > NOISE], *cells], dtype=int)
 
     def _weights(self, figure: int) -> Floats:
-        weights = np.zeros(self.truth.size)  # by hand: scipy takes thirty times as long
+        weights = np.zeros(self.truth.size)  # by hand: scipy takes six times as long
         mine = slice(*self.matrix.indptr[figure : figure + 2])
         weights[self.matrix.indices[mine]] = self.matrix.data[mine]
         return weights

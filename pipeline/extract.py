@@ -51,17 +51,16 @@ def fetch(
     `not_https`, `bad_source`, `no_deliveries`, `source_outside`, `source_unfit`, `source_denied`,
     `source_failed`, `no_connection`, `bad_connection`, `unknown_host_key`, `extra_missing`.
     """
-    files, present = list[SourceFile](), 0
+    found: list[SourceFile | None] = []
     place = _place(feed, part, secret, listed)
     for name in _names(place, feed):
         try:
             newest = _newest(place.shown(name), known, force)
-            file = _persist(partial(_changed, place, name, newest), place.shown(name))
+            found.append(_persist(partial(_changed, place, name, newest), place.shown(name)))
         except FileNotFoundError:
             continue
-        present += 1
-        files += [file] if file else []
-    return Fetched(files, missing=not present, unchanged=present - len(files))
+    files = [file for file in found if file]
+    return Fetched(files, missing=not found, unchanged=len(found) - len(files))
 
 
 def probe(

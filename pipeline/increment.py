@@ -175,7 +175,7 @@ class _Increment:
             pass
         versions = {model.full_name: model for model in self.core if model.part == "version"}
         for name, model in versions.items():
-            if model.inputs <= versions.keys():
+            if model.inputs <= versions.keys():  # of what is here already
                 models.make(con, model)
             else:
                 con.execute(f"CREATE OR REPLACE TABLE {name} AS FROM whole.{name} {touched.ONLY}")

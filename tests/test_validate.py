@@ -168,7 +168,7 @@ def test_what_is_set_aside_keeps_its_text(judged: dict[str, Any]) -> None:
     assert (raw["status_pengajuan"], raw["tgl_kirim"]) == ("-", "2022-10-11 10:35:02")
     (row,) = rows_of(find(judged, "record_split"), "quarantine")
     assert json.loads(row["raw"]) == {"record": line({}) + ";"}
-    # Nothing else may ever be known by this name: a number would be another delivery's too.
+    # Its own, as a number would not be: that means the same certificate in every delivery.
     own = f"{row['delivery_id']} line:2"
     assert (row["line"], row["certificate_key"], row["status"]) == (2, own, None)
 

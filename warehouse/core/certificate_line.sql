@@ -16,7 +16,8 @@ WITH certificate AS (
             OR coalesce(c.all_line_fob > 0 AND c.fob_usd = c.all_line_fob, false)
         ) AND c.main_line IS NOT NULL AS is_plain
     FROM (
-        SELECT certificate_key, delivery_id, currency_code, reason, fob_usd, all_line_fob, all_net_kg, main_line, records
+        SELECT certificate_key, delivery_id, currency_code, reason, fob_usd, all_line_fob,
+            all_net_kg, main_line, records
         FROM core.certificate_value
     ) AS c
     LEFT JOIN (SELECT DISTINCT certificate_key FROM core.same_goods) AS g USING (certificate_key)
