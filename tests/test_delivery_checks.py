@@ -332,12 +332,13 @@ def test_volume_bands_by_hand(data_root: Path) -> None:
 
 def test_unplaced_and_duplicated_by_hand(data_root: Path) -> None:
     """Of 4 × 1,000 one can't be placed; 3 of 5 numbers stand in the next month too, one of them
-    withdrawn there. A delta repeats what it likes.
+    withdrawn there; a record without one is no certificate. A delta repeats what it likes.
     """
     first = [*numbers("BGR", 1, 2, 3), *numbers("BGR", 4, exporter_place="Bogor")]
+    nameless = numbers("BGR", 6, certificate_key="own line:9", ska_number=None)
     again = numbers("BGR", 1, 2, 3, status="withdrawn", status_at="2023-02-15")
     verdicts = [
-        deliver("BGR_2023-01", first, numbers("BGR", 5)),
+        deliver("BGR_2023-01", first, [*numbers("BGR", 5), *nameless]),
         deliver("BGR_2023-02", again),
         deliver("BGR_2023-03", numbers("BGR", 5), mode="delta", feed="late"),
     ]

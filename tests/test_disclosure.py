@@ -193,6 +193,13 @@ def test_room_on_one_side_is_not_room_on_the_other() -> None:
     assert (leak.lower, leak.upper) == pytest.approx((980.0, 1100.0))
 
 
+def test_what_is_protected_need_not_be_a_sum() -> None:
+    """Of two hidden cells the sum is known, and twice the one less the other is not."""
+    cells = {"a": 300.0, "b": 200.0}
+    other = Figure("other", {"a": 2.0, "b": -1.0}, 400.0, False, must_protect=True)
+    assert leaks(cells, [*each(cells, "a b"), total("sum", cells, "a", "b"), other]) == ()
+
+
 def test_zero_needs_no_protection_and_a_negative_cell_does() -> None:
     cells = {"a": 0.0, "b": -40.0, "c": 100.0}
     figures = each(cells, unsafe="a b c")

@@ -157,6 +157,12 @@ def test_a_record_longer_than_a_piece_of_the_file(monkeypatch: pytest.MonkeyPatc
         records.scan(in_memory(b"a;b;c\n1;2;3456789;0\n"), ";", '"')
 
 
+def test_a_piece_of_the_file_may_lie_inside_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "CHUNK", 10)
+    found = records.scan(in_memory(b'a;b;c\n1;"xxxxx\nyy;yyyyy\nz";3\n4;5;6\n'), ";", '"')
+    assert [found.lines.tolist(), found.fields.tolist()] == [[1, 2, 5], [3, 3, 3]]
+
+
 def test_a_reader_that_loses_a_row_is_noticed(
     read: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
